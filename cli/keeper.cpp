@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/keeper.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "cli/command_wait.hpp"
+#include "cli/keeper_notes.hpp"
+#include "core/error.hpp"
+#include "core/handle.hpp"
+
+namespace lockgate {
+namespace {
+
+constexpr std::chrono::seconds kLookEvery{5};
+
+/// Nothing of the caller's is kept: a pipe that a keeper holds open would never end for its reader, nor would the
+/// terminal or the file system be let go.
+void detach(KeeperOrder& order) {
+  setsid();
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    signal(number, SIG_DFL);  // ignored by the caller or not: `release` asks by SIGTERM
+  }
+  [[maybe_unused]] const int moved = chdir("/");
+  constexpr int kLink = 3;
+  constexpr int kOwner = 4;
+  // Through high numbers first: either could stand where the other is to go. All of them end with close_range().
+  const int link = fcntl(order.link.release(), F_DUPFD_CLOEXEC, 10);
+  const int owner = order.owner ? fcntl(order.owner.release(), F_DUPFD_CLOEXEC, 10) : -1;
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    dup2(null, fd);
+  }
+  order.link.reset(dup3(link, kLink, O_CLOEXEC));
+  if (owner >= 0) {
+    order.owner.reset(dup3(owner, kOwner, O_CLOEXEC));
+  }
+  syscall(SYS_close_range, owner >= 0 ? kOwner + 1 : kLink + 1, ~0U, 0);
+}
+
+void tell(const KeeperOrder& order, const std::string& message) {
+  send(order.link.get(), message.data(), std::min(message.size(), kMaxKeeperMessage), MSG_NOSIGNAL);
+}
+
+bool foreground_knows(const KeeperOrder& order) {
+  char answer = 0;
+  return recv(order.link.get(), &answer, 1, 0) == 1;
+}
+
+/// The foreground is to be stopped, and waits for us to be. SIGTSTP itself does not stop a session of its own.
+void stop() {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing else reaches what is stopped
+  raise(SIGSTOP);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
+CommandWaitOptions wait_options(Session& session, const Request& request, const KeeperOrder& order) {
+  CommandWaitOptions options;
+  options.limit = session.settings.timeout.value.limit;
+  options.stop = stop;
+  if (session.log.level() != Log::Level::quiet) {
+    options.say_line = [&session, &order, name = request.name](Duration) {
+      // Without waiting: a foreground that is stopped does not read.
+      const std::string line = "w" + waiting_line(session, name, getpid());
+      send(order.link.get(), line.data(), std::min(line.size(), kMaxKeeperMessage), MSG_NOSIGNAL | MSG_DONTWAIT);
+    };
+  }
+  return options;
+}
+
+/// Holds the lock until it is to be given back. Why it is gone before that, or nothing.
+std::string hold(Session& session, const Grant& grant, const KeeperOrder& order, const UniqueFd& signals) {
+  std::array<pollfd, 2> fds = {{{signals.get(), POLLIN, 0}, {order.owner.get(), POLLIN, 0}}};
+  const BootTime begin = BootClock::now();
+  const std::optional<BootTime> over =
+      session.flags().max_hold ? std::optional(begin + *session.flags().max_hold) : std::nullopt;
+  while (true) {
+    const BootTime now = BootClock::now();
+    if (over && now >= *over) {
+      return session.backend->damage(grant).value_or("");
+    }
+    const BootTime wake = over ? std::min(*over, now + kLookEvery) : now + kLookEvery;
+    poll(fds.data(), fds.size(), poll_timeout(wake, now));
+    const auto damage = session.backend->damage(grant);
+    if (damage || fds[1].revents != 0 || Signals::next(signals)) {
+      return damage.value_or("");
+    }
+  }
+}
+
+void on_loss(const Session& session, const KeeperOrder& order) {
+  if (order.owner && session.settings.on_lost.value != "continue") {
+    syscall(SYS_pidfd_send_signal, order.owner.get(), SIGTERM, nullptr, 0);
+  }
+}
+
+int run(Session& session, const Request& request, const KeeperOrder& order) {
+  // While the foreground is there, its end is the end of the wish: it dies, we get SIGTERM.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != order.foreground) {
+    return to_int(ExitCode::conflict);  // it died before the line above
+  }
+  const UniqueFd signals = Signals::open({SIGTERM, SIGINT, SIGHUP, SIGQUIT});
+  CommandWait waiting(wait_options(session, request, order));
+  const auto result = session.backend->acquire(request, waiting);
+  if (const auto* busy = std::get_if<Busy>(&result)) {
+    tell(order, "b" + busy_line(session, request.name, *busy));
+    return to_int(ExitCode::conflict);
+  }
+  const auto& grant = std::get<Grant>(result);
+  const KeeperNotes notes;
+  KeeperNote note{public_id_text(grant.handle),
+                  grant.handle,
+                  session.backend->identity(grant.name),
+                  grant.mode,
+                  getpid(),
+                  BootClock::now(),
+                  boot_id(),
+                  order.acquirer,
+                  order.acquirer_since,
+                  ""};
+  notes.write(note);
+  // Before the word, for the foreground ends as soon as it has told the user. If it ends without, the link says so.
+  prctl(PR_SET_PDEATHSIG, 0);
+  tell(order, "g" + grant.handle);
+  if (foreground_knows(order)) {
+    note.lost = hold(session, grant, order, signals);
+  }
+  // The note first: whoever sees the lock free is not to find a hold that could still be released.
+  if (note.lost.empty()) {
+    notes.remove(note.id);
+  } else {
+    notes.write(note);
+    on_loss(session, order);
+  }
+  [[maybe_unused]] const Released released = session.backend->release(grant);
+  return to_int(note.lost.empty() ? ExitCode::done : ExitCode::lost);
+}
+
+}  // namespace
+
+void keep(Session& session, const Request& request, KeeperOrder order) {
+  detach(order);
+  int status = to_int(ExitCode::internal);
+  try {
+    status = run(session, request, order);
+  } catch (const Cancelled&) {
+    status = to_int(ExitCode::conflict);
+  } catch (const Error& error) {
+    tell(order, fmt::format("e{} {}\n{}", to_int(error.code()), error.what(), error.next_step()));
+  } catch (const std::exception& error) {
+    tell(order, fmt::format("e{} internal error: {}\n", status, error.what()));
+  }
+  _exit(status);
+}
+
+}  // namespace lockgate

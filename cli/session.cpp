@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/session.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "backends/registry.hpp"
+#include "cli/describe.hpp"
+#include "core/duration.hpp"
+
+namespace lockgate {
+namespace {
+
+/// The word that the shell would need quotes for, in quotes.
+std::string shell_word(const std::string& word) {
+  constexpr auto kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/=:@%+,";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+    return word;
+  }
+  std::string quoted = "'";
+  for (const char c : word) {
+    quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  }
+  return quoted + "'";
+}
+
+std::string published_command(const Flags& flags, const std::vector<std::string>& program) {
+  if (program.empty()) {
+    return "";
+  }
+  if (!flags.publish_command) {
+    return program[0].substr(program[0].rfind('/') + 1);
+  }
+  std::string line;
+  for (const std::string& word : program) {
+    line += (line.empty() ? "" : " ") + shell_word(word);
+  }
+  constexpr std::size_t kLongest = 4096;
+  return line.substr(0, kLongest);
+}
+
+/// The one lock of that name as it is now; empty where it cannot be looked at: these lines are only for people.
+std::optional<LockState> look(Session& session, const LockName& name) {
+  try {
+    return session.backend->list({name}).front();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+Log::Level log_level(const Flags& flags) {
+  const char* debug = std::getenv("LOCKGATE_DEBUG");
+  if (flags.verbose > 1 || (debug != nullptr && std::string_view(debug) == "1")) {
+    return Log::Level::debug;
+  }
+  return flags.quiet ? Log::Level::quiet : flags.verbose == 1 ? Log::Level::verbose : Log::Level::normal;
+}
+
+Session open_session(CommandLine line) {
+  const Log log(log_level(line.flags));
+  Settings settings = resolve_settings(line.flags, Surroundings::of_this_process());
+  for (const std::string& text : settings.passed_over) {
+    log.verbose(text);
+  }
+  log.debug(fmt::format("backend {} ({}), directory {} ({})", settings.backend.value, settings.backend.origin,
+                        quote(settings.dir.value), settings.dir.origin));
+  if (line.flags.path) {
+    for (std::string& name : line.names) {
+      // The keeper works in another directory.
+      name = name.empty() ? name : absolute_path(name, Surroundings::of_this_process().current_dir);
+    }
+  }
+  const BackendEntry* entry = find_backend(to_string(settings.kind.value));
+  if (entry == nullptr) {
+    throw Error(ExitCode::config, fmt::format("this build has no {} backend", to_string(settings.kind.value)));
+  }
+  std::unique_ptr<Backend> backend =
+      entry->make({.dir = settings.dir.value,
+                   .insecure_dir = settings.allow_insecure_dir.value ? InsecureDir::allow : InsecureDir::refuse,
+                   .name_is = line.flags.path ? NameIs::path : NameIs::key});
+  return {std::move(line), std::move(settings), log, std::move(backend)};
+}
+
+Request make_request(const Session& session, const std::vector<std::string>& program) {
+  const Flags& flags = session.flags();
+  return {.name = LockName(session.line.names.at(0)),
+          .mode = flags.mode,
+          .acquirer_id = flags.id.value_or(""),
+          .published = {published_command(flags, program), flags.reason.value_or(""), flags.value},
+          .ancestor_shares = false};
+}
+
+std::string where(const Session& session, const LockName& name) {
+  return session.flags().path ? name.quoted() : fmt::format("{} in {}", name.quoted(), session.backend->place());
+}
+
+std::string waiting_line(Session& session, const LockName& name, pid_t self) {
+  const auto lock = look(session, name);
+  return fmt::format("waiting for {}: {}", where(session, name),
+                     lock ? describe_holders(*lock, wall_now()) + describe_place_in_queue(*lock, self) : "not free");
+}
+
+std::string busy_line(Session& session, const LockName& name, const Busy& busy) {
+  const auto lock = look(session, name);
+  const std::string limit =
+      busy.why == Busy::Why::timed_out && session.settings.timeout.value.limit
+          ? fmt::format("not free within {}", format_duration(*session.settings.timeout.value.limit))
+          : "not free";
+  return fmt::format("{} is {}: {}", where(session, name), limit,
+                     lock ? describe_holders(*lock, wall_now()) : "held by another");
+}
+
+}  // namespace lockgate

@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What the lockgate executable asks of the dynamic loader, which costs time at every start, and how it is hardened.
+set -u
+
+: "${LOCKGATE:?the lockgate executable to test}"
+bad=0
+fail() {
+  echo "$*"
+  bad=1
+}
+
+dynamic=$(LC_ALL=C readelf -W -d "$LOCKGATE") || exit 1
+for library in $(printf '%s\n' "$dynamic" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
+  case $library in
+    libc.so.* | libm.so.* | ld-linux*.so.* | ld64.so.* | ld.so.*) ;;
+    *) fail "needs $library: only libc, libm and the loader are wanted" ;;
+  esac
+done
+case $dynamic in *'(RPATH)'* | *'(RUNPATH)'*) fail 'has a run path' ;; esac
+case $dynamic in *'(TEXTREL)'*) fail 'has text relocations' ;; esac
+case $dynamic in *BIND_NOW* | *'Flags: '*NOW*) ;; *) fail 'is not linked with -z now' ;; esac
+case $(LC_ALL=C readelf -W -h "$LOCKGATE") in *'DYN ('*) ;; *) fail 'is not position-independent' ;; esac
+case $(LC_ALL=C readelf -W -l "$LOCKGATE") in *GNU_RELRO*) ;; *) fail 'is not linked with -z relro' ;; esac
+exit "$bad"

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may be typed, what it means, and what is said about what may not be typed.
+#include "cli/command_line.hpp"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+
+#include "cli/help.hpp"
+#include "core/error.hpp"
+
+using namespace lockgate;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+CommandLine parse(const Words& words) {
+  std::vector<const char*> argv = {"lockgate"};
+  for (const std::string& word : words) {
+    argv.push_back(word.c_str());
+  }
+  return parse_command_line(static_cast<int>(argv.size()), argv.data());
+}
+
+Flags flags_of(const Words& words) {
+  return parse(words).flags;
+}
+
+/// `exec NAME` with these options before the name.
+Flags exec_flags(Words words) {
+  words.insert(words.begin(), "exec");
+  words.insert(words.end(), {"deploy", "make"});
+  return flags_of(words);
+}
+
+struct Complaint {
+  std::string what;
+  std::string next_step;
+};
+
+Complaint complaint_about(const Words& words) {
+  try {
+    parse(words);
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::usage);
+    return {error.what(), error.next_step()};
+  }
+  return {"accepted", ""};
+}
+
+std::string refusal_of(const Words& words) {
+  return complaint_about(words).what;
+}
+
+void check_mentions(const std::string& text, std::initializer_list<const char*> parts) {
+  for (const char* part : parts) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+std::string all_options_as_written(CommandKind kind) {
+  std::string missing;
+  for (const OptionSpec& option : option_table()) {
+    const bool written = help_text(kind).find("--" + std::string(option.name)) != std::string_view::npos;
+    if (written != option.of(kind)) {
+      missing += std::string(option.name) + " ";
+    }
+  }
+  return missing;
+}
+
+}  // namespace
+
+// ---- commands
+
+TEST_CASE("exec runs the words after NAME") {
+  const CommandLine line = parse({"exec", "deploy", "make", "-j", "all"});
+  CHECK(line.command == CommandKind::exec);
+  CHECK(line.names == Words{"deploy"});
+  CHECK(line.argv == Words{"make", "-j", "all"});
+}
+
+TEST_CASE("nothing is set that was not asked for") {
+  const Flags flags = exec_flags({});
+  CHECK(flags.mode == Mode::exclusive);
+  CHECK(!flags.nonblock);
+  CHECK(!flags.timeout);
+  CHECK(!flags.backend);
+  CHECK(!flags.conflict_exit_code);
+  CHECK(!flags.value);
+  CHECK(flags.verbose == 0);
+}
+
+TEST_CASE("acquire takes one name") {
+  CHECK(parse({"acquire", "deploy"}).names == Words{"deploy"});
+  check_mentions(refusal_of({"acquire", "deploy", "make"}), {"\"make\"", "acquire takes one NAME"});
+}
+
+TEST_CASE("release takes a name and at most one handle") {
+  CHECK(!flags_of({"release", "deploy"}).handle);
+  const CommandLine line = parse({"release", "deploy", "h-1"});
+  CHECK(line.names == Words{"deploy"});
+  CHECK(line.flags.handle == "h-1");
+  check_mentions(refusal_of({"release", "deploy", "h-1", "h-2"}), {"\"h-2\"", "at most one HANDLE"});
+}
+
+TEST_CASE("status takes any number of names") {
+  CHECK(parse({"status"}).names.empty());
+  CHECK(parse({"status", "a", "b", "c"}).names == Words{"a", "b", "c"});
+}
+
+TEST_CASE("doctor takes no names") {
+  CHECK(parse({"doctor"}).command == CommandKind::doctor);
+  check_mentions(refusal_of({"doctor", "deploy"}), {"\"deploy\"", "doctor takes no names"});
+}
+
+TEST_CASE("a lock needs a name") {
+  CHECK(refusal_of({"exec"}) == "no lock name");
+  CHECK(refusal_of({"exec", "-n"}) == "no lock name");
+  CHECK(refusal_of({"exec", "--"}) == "no lock name");
+  CHECK(refusal_of({"acquire"}) == "no lock name");
+  CHECK(refusal_of({"release"}) == "no lock name");
+}
+
+TEST_CASE("an unknown command is named, with the nearest one") {
+  const Complaint complaint = complaint_about({"exce", "deploy", "make"});
+  CHECK(complaint.what == "unknown command \"exce\"; did you mean \"exec\"?");
+  check_mentions(complaint.next_step, {"lockgate --help"});
+}
+
+TEST_CASE("a forgotten exec is easily found") {
+  check_mentions(complaint_about({"deploy", "--", "make"}).next_step, {"lockgate exec NAME -- COMMAND"});
+}
+
+TEST_CASE("a command of other builds is said to be none of this one") {
+  check_mentions(refusal_of({"watch"}), {"this build does not have the command \"watch\""});
+  check_mentions(refusal_of({"serve", "--listen", ":80"}), {"this build does not have the command \"serve\""});
+}
+
+TEST_CASE("options without a command are refused") {
+  CHECK(refusal_of({"-v"}) == "no command");
+  check_mentions(refusal_of({"--", "exec", "deploy", "make"}), {"\"--\"", "where a command was expected"});
+}
+
+TEST_CASE("the empty word and a lone dash are no options") {
+  CHECK(parse({"exec", "", "make"}).names == Words{""});
+  CHECK(parse({"exec", "-", "make"}).names == Words{"-"});
+  CHECK(parse({"exec", "deploy", ""}).argv == Words{""});
+}
+
+// ---- where options end
+
+TEST_CASE("options may stand before the name, and between the name and the dashes") {
+  const CommandLine line = parse({"exec", "-s", "deploy", "-w", "5", "--", "make", "-n"});
+  CHECK(line.flags.mode == Mode::shared);
+  CHECK(line.flags.timeout == Timeout{5s});
+  CHECK(!line.flags.nonblock);
+  CHECK(line.argv == Words{"make", "-n"});
+}
+
+TEST_CASE("options of the command are left to the command") {
+  const CommandLine line = parse({"exec", "deploy", "ls", "-n", "--timeout=5", "--help", "--version"});
+  CHECK(line.command == CommandKind::exec);
+  CHECK(!line.flags.nonblock);
+  CHECK(!line.flags.timeout);
+  CHECK(line.argv == Words{"ls", "-n", "--timeout=5", "--help", "--version"});
+}
+
+TEST_CASE("options between the name and a command without dashes are ours") {
+  const CommandLine line = parse({"exec", "deploy", "-n", "ls", "-n"});
+  CHECK(line.flags.nonblock);
+  CHECK(line.argv == Words{"ls", "-n"});
+}
+
+TEST_CASE("after the dashes every word is the command's") {
+  CHECK(parse({"exec", "deploy", "--", "--", "x"}).argv == Words{"--", "x"});
+  CHECK(parse({"exec", "deploy", "--", "-x"}).argv == Words{"-x"});
+  CHECK(parse({"exec", "deploy", "make", "--", "x"}).argv == Words{"make", "--", "x"});
+}
+
+TEST_CASE("dashes before the name let it begin with a dash, and a second pair parts it from the command") {
+  const CommandLine line = parse({"exec", "--", "-x", "--", "cmd", "--", "y"});
+  CHECK(line.names == Words{"-x"});
+  CHECK(line.argv == Words{"cmd", "--", "y"});
+  CHECK(line.flags.mode == Mode::exclusive);
+}
+
+TEST_CASE("dashes before the name end the options for good") {
+  const CommandLine line = parse({"exec", "--", "deploy", "-n", "x"});
+  CHECK(line.argv == Words{"-n", "x"});
+  CHECK(!line.flags.nonblock);
+}
+
+TEST_CASE("the other commands take options and names in any order, up to the dashes") {
+  const CommandLine line = parse({"status", "a", "--json", "b", "--", "--watch"});
+  CHECK(line.flags.json);
+  CHECK(!line.flags.watch);
+  CHECK(line.names == Words{"a", "b", "--watch"});
+  CHECK(parse({"release", "--", "-x", "-h"}).flags.handle == "-h");
+  CHECK(parse({"acquire", "deploy", "-n"}).flags.nonblock);
+}
+
+TEST_CASE("global options stand before or after the command's name") {
+  const Words before = {"-b", "ci", "--config=c.yaml", "-qvv", "--color", "never", "exec", "deploy", "make"};
+  const Words after = {"exec", "-b", "ci", "--config=c.yaml", "-qvv", "--color", "never", "deploy", "make"};
+  for (const Words& words : {before, after}) {
+    const Flags flags = flags_of(words);
+    CHECK(flags.backend == "ci");
+    CHECK(flags.config == "c.yaml");
+    CHECK(flags.quiet);
+    CHECK(flags.verbose == 2);
+    CHECK(flags.color == "never");
+  }
+}
+
+TEST_CASE("the directory may be said before the command's name") {
+  const Flags flags = flags_of({"--dir", "/locks", "--allow-insecure-dir", "status"});
+  CHECK(flags.dir == "/locks");
+  CHECK(flags.allow_insecure_dir);
+}
+
+TEST_CASE("the value of a global option is not taken for the command") {
+  CHECK(parse({"-b", "exec", "status"}).command == CommandKind::status);
+}
+
+TEST_CASE("an option of one command does not stand before its name") {
+  check_mentions(refusal_of({"-n", "exec", "deploy", "make"}), {"-n must stand after the command's name"});
+}
+
+// ---- how options are written
+
+TEST_CASE("a value may be attached to its option or follow it") {
+  CHECK(exec_flags({"-w5"}).timeout == Timeout{5s});
+  CHECK(exec_flags({"-w", "5"}).timeout == Timeout{5s});
+  CHECK(exec_flags({"--timeout=5"}).timeout == Timeout{5s});
+  CHECK(exec_flags({"--timeout", "5"}).timeout == Timeout{5s});
+}
+
+TEST_CASE("single letters may be put together") {
+  const Flags flags = exec_flags({"-sn"});
+  CHECK(flags.mode == Mode::shared);
+  CHECK(flags.nonblock);
+  CHECK(exec_flags({"-sw5"}).timeout == Timeout{5s});
+  CHECK(exec_flags({"-sw", "5"}).timeout == Timeout{5s});
+  CHECK(exec_flags({"-nw0"}).nonblock);
+  CHECK(exec_flags({"-vvv"}).verbose == 3);
+  CHECK(exec_flags({"-v", "-v"}).verbose == 2);
+}
+
+TEST_CASE("a letter with a value takes the rest of its word") {
+  CHECK(flags_of({"exec", "deploy", "-cnot"}).shell == "not");
+  CHECK(exec_flags({"-bnone"}).backend == "none");
+}
+
+TEST_CASE("a value may be empty, begin with a dash, or look like anything") {
+  CHECK(exec_flags({"--value="}).value == "");
+  CHECK(exec_flags({"--value", ""}).value == "");
+  CHECK(exec_flags({"--value", "--"}).value == "--");
+  CHECK(exec_flags({"--value", "-n"}).value == "-n");
+  CHECK(exec_flags({"--value=--value=x"}).value == "--value=x");
+  CHECK(exec_flags({"--value", "{}"}).value == "{}");
+  CHECK(exec_flags({"--value", "[a,b]"}).value == "[a,b]");
+  CHECK(exec_flags({"--value", "%%"}).value == "%%");
+  CHECK(exec_flags({"--value", "\"x\""}).value == "\"x\"");
+  CHECK(exec_flags({"--value", "two\nlines"}).value == "two\nlines");
+  CHECK(!exec_flags({"--value", "-n"}).nonblock);
+}
+
+TEST_CASE("an option given twice means what was said last") {
+  CHECK(exec_flags({"-w", "5", "--timeout", "6"}).timeout == Timeout{6s});
+  CHECK(exec_flags({"--value", "a", "--value", "b"}).value == "b");
+  CHECK(exec_flags({"-s", "-x"}).mode == Mode::exclusive);
+  CHECK(exec_flags({"-x", "-s"}).mode == Mode::shared);
+  CHECK(exec_flags({"-sxs"}).mode == Mode::shared);
+  CHECK(exec_flags({"--exclusive", "--shared"}).mode == Mode::shared);
+}
+
+TEST_CASE("a missing value is named, with what it means") {
+  CHECK(refusal_of({"exec", "deploy", "-w"}) == "-w needs a value: -w D (wait at most D)");
+  CHECK(refusal_of({"status", "--config"}) == "--config needs a value: --config FILE (the configuration file)");
+}
+
+TEST_CASE("a switch takes no value") {
+  check_mentions(refusal_of({"exec", "--shared=yes", "deploy", "make"}), {"--shared takes no value"});
+  check_mentions(refusal_of({"exec", "-n=1", "deploy", "make"}), {"-n takes no value"});
+}
+
+TEST_CASE("an unknown option is named, with the nearest one of that command") {
+  const Complaint complaint = complaint_about({"exec", "--timeuot=5", "deploy", "make"});
+  CHECK(complaint.what == "unknown option \"--timeuot\" for exec; did you mean \"--timeout\"?");
+  CHECK(complaint.next_step == "try: lockgate exec --help");
+  CHECK(refusal_of({"exec", "-timeout", "deploy", "make"}) ==
+        "unknown option \"-timeout\" for exec; did you mean \"--timeout\"?");
+  CHECK(refusal_of({"acquire", "-Q", "deploy"}) == "unknown option \"-Q\" for acquire");
+  CHECK(refusal_of({"--colour", "never", "status"}) == "unknown option \"--colour\"; did you mean \"--color\"?");
+}
+
+TEST_CASE("a letter that is no option is found in its cluster") {
+  CHECK(refusal_of({"exec", "-sZ", "deploy", "make"}) == "unknown option \"-sZ\" for exec");
+}
+
+TEST_CASE("an option of another command is said to be one") {
+  CHECK(refusal_of({"exec", "--watch", "deploy", "make"}) == "--watch is not an option of exec, but of status");
+  CHECK(refusal_of({"status", "-n"}) == "-n is not an option of status, but of exec and acquire");
+  CHECK(refusal_of({"doctor", "--path"}) ==
+        "--path is not an option of doctor, but of exec, acquire, release and status");
+  CHECK(refusal_of({"--json", "release", "deploy"}) == "--json is not an option of release, but of status and doctor");
+}
+
+TEST_CASE("options of other backends are refused, and their values not repeated") {
+  CHECK(refusal_of({"status", "--url=https://user:secret@host"}) == "--url: this build has the file backend only");
+  CHECK(refusal_of({"exec", "--prefix", "/locks", "deploy", "make"}) ==
+        "--prefix: this build has the file backend only");
+  CHECK(refusal_of({"--kubeconfig", "f", "status"}) == "--kubeconfig: this build has the file backend only");
+}
+
+// ---- values
+
+TEST_CASE("a timeout is a duration or none") {
+  CHECK(exec_flags({"-w", "1m30s"}).timeout == Timeout{90s});
+  CHECK(exec_flags({"-w", "none"}).timeout == Timeout{});
+  CHECK(exec_flags({"-w", "0"}).timeout == Timeout{0s});
+  check_mentions(refusal_of({"exec", "-w", "soon", "deploy", "make"}),
+                 {"--timeout: \"soon\" is neither a duration nor \"none\"", "1m30s"});
+  check_mentions(refusal_of({"exec", "-w", "-5", "deploy", "make"}), {"--timeout: \"-5\""});
+  check_mentions(refusal_of({"exec", "deploy", "-w", "--", "make"}), {"--timeout: \"--\""});
+  check_mentions(refusal_of({"exec", "-w=5", "deploy", "make"}), {"--timeout: \"=5\""});
+}
+
+TEST_CASE("not to wait and how long to wait exclude each other") {
+  CHECK(exec_flags({"-n"}).timeout == Timeout{0s});
+  CHECK(exec_flags({"-n", "-w", "0"}).timeout == Timeout{0s});
+  check_mentions(refusal_of({"exec", "-nw5", "deploy", "make"}), {"--nonblock", "--timeout"});
+  check_mentions(refusal_of({"acquire", "-n", "-w", "none", "deploy"}), {"--nonblock", "--timeout"});
+}
+
+TEST_CASE("a lease length is 2s to 1h") {
+  CHECK(exec_flags({"--ttl", "2s"}).ttl == 2s);
+  CHECK(exec_flags({"--ttl", "1h"}).ttl == 1h);
+  check_mentions(refusal_of({"exec", "--ttl", "1999ms", "deploy", "make"}), {"--ttl: \"1999ms\"", "between 2s and 1h"});
+  check_mentions(refusal_of({"exec", "--ttl", "61m", "deploy", "make"}), {"between 2s and 1h"});
+  check_mentions(refusal_of({"exec", "--ttl", "none", "deploy", "make"}), {"is no duration"});
+}
+
+TEST_CASE("the conflict exit status is 0 to 255") {
+  CHECK(exec_flags({"-E", "0"}).conflict_exit_code == 0);
+  CHECK(exec_flags({"-E255"}).conflict_exit_code == 255);
+  for (const char* text : {"256", "-1", "", "7x", "0x10", "+5", "99999999999"}) {
+    check_mentions(refusal_of({"exec", "-E", text, "deploy", "make"}), {"--conflict-exit-code: ", "from 0 to 255"});
+  }
+}
+
+TEST_CASE("a value has at most 65536 bytes") {
+  CHECK(exec_flags({"--value", std::string(65536, 'x')}).value->size() == 65536);
+  const std::string refusal = refusal_of({"exec", "--value", std::string(65537, 'x'), "deploy", "make"});
+  check_mentions(refusal, {"--value: ", "has 65537 bytes", "at most 65536"});
+  CHECK(refusal.size() < 300);
+}
+
+TEST_CASE("a reason is one line of text") {
+  CHECK(exec_flags({"--reason", "rollout 4.2 — händisch"}).reason == "rollout 4.2 — händisch");
+  CHECK(exec_flags({"--reason", std::string(1024, 'x')}).reason->size() == 1024);
+  check_mentions(refusal_of({"exec", "--reason", std::string(1025, 'x'), "deploy", "make"}), {"at most 1024"});
+  check_mentions(refusal_of({"exec", "--reason", "a\nb", "deploy", "make"}), {"--reason: \"a", "byte 1", "UTF-8"});
+  check_mentions(refusal_of({"exec", "--reason", "a\xff", "deploy", "make"}), {"byte 1", "UTF-8"});
+}
+
+TEST_CASE("an id is one line of text, and not empty") {
+  CHECK(exec_flags({"--id", "runner-7"}).id == "runner-7");
+  check_mentions(refusal_of({"exec", "--id=", "deploy", "make"}), {"--id: \"\" is empty"});
+}
+
+TEST_CASE("a word from a list is one of that list") {
+  CHECK(exec_flags({"--color", "always"}).color == "always");
+  CHECK(exec_flags({"--on-lost=continue"}).on_lost == "continue");
+  check_mentions(refusal_of({"status", "--color", "red"}), {"--color: \"red\" is none of auto, always, never"});
+  check_mentions(refusal_of({"acquire", "--on-lost", "panic", "x"}), {"\"panic\" is neither terminate nor continue"});
+}
+
+TEST_CASE("durations of the hold and of the end are checked") {
+  CHECK(exec_flags({"--kill-after", "0"}).kill_after == 0s);
+  CHECK(exec_flags({"--max-hold", "2h"}).max_hold == 2h);
+  check_mentions(refusal_of({"exec", "--max-hold", "0", "deploy", "make"}), {"--max-hold: \"0\"", "longer than 0"});
+  check_mentions(refusal_of({"exec", "--kill-after", "x", "deploy", "make"}), {"--kill-after: \"x\" is no duration"});
+}
+
+TEST_CASE("the owner is the number of a process") {
+  CHECK(flags_of({"acquire", "--owner-pid", "42", "deploy"}).owner_pid == 42);
+  for (const char* text : {"0", "-1", "self", "1.5", "99999999999"}) {
+    check_mentions(refusal_of({"acquire", "--owner-pid", text, "deploy"}), {"--owner-pid: ", "number of a process"});
+  }
+}
+
+TEST_CASE("each switch sets its own flag") {
+  const Flags exec = exec_flags({"--publish-command", "--path", "-o", "--reentrant", "--wait-tree"});
+  CHECK((exec.publish_command && exec.path && exec.close && exec.reentrant && exec.wait_tree));
+  CHECK(flags_of({"release", "--mine", "deploy"}).mine);
+  const Flags release = flags_of({"release", "--force", "--yes", "deploy"});
+  CHECK((release.force && release.yes && !release.mine));
+  CHECK(flags_of({"status", "--watch"}).watch);
+  CHECK(flags_of({"doctor", "--json"}).json);
+}
+
+// ---- rules of single commands
+
+TEST_CASE("exec needs something to run") {
+  check_mentions(refusal_of({"exec", "deploy"}), {"no command to run under the lock \"deploy\"", "-- COMMAND"});
+  check_mentions(refusal_of({"exec", "deploy", "--"}), {"no command to run"});
+  check_mentions(refusal_of({"exec", "--", "deploy", "--"}), {"no command to run"});
+}
+
+TEST_CASE("a shell string takes the place of the command") {
+  const CommandLine line = parse({"exec", "deploy", "-c", "echo $HOME; exit 3"});
+  CHECK(line.flags.shell == "echo $HOME; exit 3");
+  CHECK(line.argv.empty());
+  CHECK(parse({"exec", "deploy", "-c", "true", "--"}).argv.empty());
+  check_mentions(refusal_of({"exec", "-c", "true", "deploy", "make"}), {"--shell", "\"make\""});
+}
+
+TEST_CASE("release is told in one way which hold is meant") {
+  check_mentions(refusal_of({"release", "--mine", "deploy", "h"}), {"HANDLE", "--mine", "--force"});
+  check_mentions(refusal_of({"release", "--mine", "--force", "deploy"}), {"give one of them"});
+}
+
+TEST_CASE("a quiet status asks about named locks") {
+  CHECK(flags_of({"status", "-q", "deploy"}).quiet);
+  CHECK(flags_of({"-q", "status", "deploy"}).quiet);
+  check_mentions(refusal_of({"status", "-q"}), {"asks about a lock", "status -q NAME"});
+  check_mentions(refusal_of({"--quiet", "status", "--watch"}), {"status -q NAME"});
+}
+
+TEST_CASE("completions ask for names or profiles") {
+  const CommandLine line = parse({"-b", "file", "--dir", "/locks", "--config", "c", "__complete", "names"});
+  CHECK(line.command == CommandKind::complete);
+  CHECK(line.names == Words{"names"});
+  CHECK(line.flags.dir == "/locks");
+  CHECK(parse({"__complete", "profiles"}).names == Words{"profiles"});
+  check_mentions(refusal_of({"__complete", "secrets"}), {"names or profiles"});
+  check_mentions(refusal_of({"__complete"}), {"names or profiles"});
+}
+
+// ---- help and version
+
+TEST_CASE("no words at all show the overview") {
+  const CommandLine line = parse({});
+  CHECK(line.command == CommandKind::overview);
+  CHECK(line.program_help == help_text(CommandKind::overview));
+}
+
+TEST_CASE("help is there for each command, in either order") {
+  CHECK(parse({"--help"}).program_help == help_text(CommandKind::overview));
+  CHECK(parse({"help"}).program_help == help_text(CommandKind::overview));
+  CHECK(parse({"help", "help"}).program_help == help_text(CommandKind::overview));
+  CHECK(parse({"exec", "-h"}).program_help == help_text(CommandKind::exec));
+  CHECK(parse({"-h", "exec"}).program_help == help_text(CommandKind::exec));
+  CHECK(parse({"help", "status"}).program_help == help_text(CommandKind::status));
+  CHECK(parse({"help", "status"}).command == CommandKind::help);
+  check_mentions(refusal_of({"help", "stauts"}), {"did you mean \"status\"?"});
+}
+
+TEST_CASE("help wins over whatever is wrong") {
+  CHECK(parse({"exec", "--bogus", "-w", "x", "-h"}).command == CommandKind::help);
+  CHECK(parse({"exec", "deploy", "-nh", "--", "make"}).command == CommandKind::help);
+  CHECK(parse({"--version", "--help"}).command == CommandKind::help);
+  CHECK(parse({"bogus", "--help"}).program_help == help_text(CommandKind::overview));
+}
+
+TEST_CASE("a -h that is a value, or the command's, asks for no help") {
+  CHECK(exec_flags({"--value", "-h"}).value == "-h");
+  CHECK(parse({"exec", "deploy", "man", "-h"}).command == CommandKind::exec);
+  CHECK(parse({"exec", "deploy", "--", "-h"}).command == CommandKind::exec);
+}
+
+TEST_CASE("the version is one line") {
+  CHECK(parse({"--version"}).program_help == "lockgate " LOCKGATE_VERSION "\n");
+  CHECK(parse({"exec", "--version"}).command == CommandKind::version);
+}
+
+TEST_CASE("the help of a command has all of its options and no others") {
+  CHECK(all_options_as_written(CommandKind::exec) == "");
+  CHECK(all_options_as_written(CommandKind::acquire) == "");
+  CHECK(all_options_as_written(CommandKind::release) == "");
+  CHECK(all_options_as_written(CommandKind::status) == "");
+  CHECK(all_options_as_written(CommandKind::doctor) == "");
+}
+
+TEST_CASE("no two options share a name or a letter") {
+  for (const OptionSpec& option : option_table()) {
+    CHECK(find_option(option.name) == &option);
+    CHECK((option.letter == 0 || find_option(option.letter) == &option));
+  }
+}

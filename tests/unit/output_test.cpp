@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/describe.hpp"
+#include "cli/held.hpp"
+#include "cli/status_output.hpp"
+
+using namespace lockgate;
+using namespace std::chrono_literals;
+
+namespace {
+
+const WallTime kNow = WallTime(std::chrono::seconds(1'772'366'400));  // 2026-03-01T12:00:00Z
+
+LockState held_lock() {
+  HolderInfo holder;
+  holder.id = "00000000a1";
+  holder.mode = Mode::exclusive;
+  holder.host = "build7";
+  holder.pid = 4312;
+  holder.user = "alice";
+  holder.published = {"make", "release 1.9", "blue"};
+  holder.acquired_at = kNow - 252s;
+  LockState lock;
+  lock.name = "deploy";
+  lock.key = "/locks/abc";
+  lock.mode = Mode::exclusive;
+  lock.state = LockState::State::held;
+  lock.token = 7;
+  lock.holders = {holder};
+  lock.waiters = {{"build8", 99, "bob", Mode::shared, kNow - 1s},
+                  {"build9", 100, "eve", Mode::exclusive, std::nullopt}};
+  return lock;
+}
+
+LockState free_lock() {
+  LockState lock;
+  lock.key = "/locks/0123456789abcdef";
+  lock.state = LockState::State::free;
+  return lock;
+}
+
+}  // namespace
+
+TEST_CASE("a holder in one line: who, where, what, for how long, why") {
+  CHECK(describe(held_lock().holders[0], kNow) == "alice@build7 pid 4312 (make), for 4m12s, \"release 1.9\"");
+  CHECK(describe_holders(held_lock(), kNow).starts_with("held by alice@build7"));
+  CHECK(describe_place_in_queue(held_lock(), 100) == "; 1 ahead of you");
+  CHECK(describe_place_in_queue(held_lock(), 99).empty());
+}
+
+TEST_CASE("where the process that took a foreign lock has ended, its heirs are said to hold it") {
+  HolderInfo holder;
+  holder.foreign = true;
+  holder.host = "build7";
+  holder.pid = 4312;
+  CHECK(describe(holder, kNow) == "what pid 4312 left behind, not a lockgate");
+  LockState lock = held_lock();
+  lock.holders = {holder};
+  CHECK(to_table({lock}, kNow, Style::plain, ShowFree::no).find("  ?@build7 4312  ") != std::string::npos);
+}
+
+TEST_CASE("the table has a line for each holder, and leaves out what is free unless it was asked for") {
+  const std::string table = to_table({held_lock(), free_lock()}, kNow, Style::plain, ShowFree::no);
+  CHECK(table ==
+        "NAME    MODE       HOLDER                    SINCE  EXPIRES  WAITING  VALUE\n"
+        "deploy  exclusive  alice@build7 4312 (make)  4m12s  -        2        blue\n");
+  CHECK(to_table({free_lock()}, kNow, Style::plain, ShowFree::no).empty());
+  CHECK(to_table({free_lock()}, kNow, Style::plain, ShowFree::yes).find("0123456789ab...  free") != std::string::npos);
+}
+
+TEST_CASE("what others published cannot play tricks with the table") {
+  LockState lock = held_lock();
+  lock.holders[0].published.value = "\x1b[2J" + std::string(100, 'v') + "\n";
+  const std::string table = to_table({lock}, kNow, Style::plain, ShowFree::no);
+  CHECK(table.find('\x1b') == std::string::npos);
+  CHECK(std::count(table.begin(), table.end(), '\n') == 2);
+  CHECK(table.find("vvv...") != std::string::npos);
+}
+
+TEST_CASE("the JSON has every key of the contract, and null where nothing is known") {
+  const auto document =
+      nlohmann::json::parse(to_json({"file", "file:///locks"}, {held_lock(), free_lock()}, Layout::indented));
+  CHECK(document["backend"] == nlohmann::json({{"kind", "file"}, {"target", "file:///locks"}}));
+  const auto& lock = document["locks"][0];
+  CHECK(lock["name"] == "deploy");
+  CHECK(lock["state"] == "held");
+  CHECK(lock["mode"] == "exclusive");
+  CHECK(lock["fencing_token"] == 7);
+  CHECK(lock["holders"][0]["acquired_at"] == "2026-03-01T11:55:48.000Z");
+  CHECK(lock["holders"][0]["expires_at"].is_null());
+  CHECK(lock["holders"][0]["value"] == "blue");
+  CHECK(lock["waiters"][1]["position"] == 2);
+  CHECK(lock["waiters"][1]["since"].is_null());
+  CHECK(document["locks"][1]["name"].is_null());
+  CHECK(document["locks"][1]["state"] == "free");
+}
+
+TEST_CASE("text that is no UTF-8 does not break the JSON") {
+  LockState lock = held_lock();
+  lock.holders[0].published.reason = "\xff";
+  CHECK(nlohmann::json::accept(to_json({"file", "t"}, {lock}, Layout::one_line)));
+}
+
+TEST_CASE("LOCKGATE_HELD carries any name, and passes over what is no line of it") {
+  const HeldEntry entry{{"file:///a b", "name with\nnewline"}, "handle"};
+  const auto back = parse_held("rubbish\n" + to_line(entry) + "\n% % %\n");
+  REQUIRE(back.size() == 1);
+  CHECK(back[0].lock.url == entry.lock.url);
+  CHECK(back[0].lock.name == entry.lock.name);
+  CHECK(back[0].handle == "handle");
+}
