@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures lockgate beside other locking tools, in turns within one run, since absolute figures drift with the
+// machine while ratios hold. Writes results.md and results.svg. Started by bench/run, which knows where things are.
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Nanoseconds = std::int64_t;
+using Words = std::vector<std::string>;
+
+constexpr Nanoseconds kSecond = 1'000'000'000;
+constexpr int kProcesses = 32;            // P3
+constexpr double kShareOfPollers = 0.15;  // of a phase; they take so long that the others would hardly get a turn
+
+Nanoseconds now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
+
+void rest(Nanoseconds duration) {
+  const timespec time{duration / kSecond, duration % kSecond};
+  nanosleep(&time, nullptr);
+}
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what);
+}
+
+/// One locking tool at a lock of its own. `words` go before the command to run.
+struct Tool {
+  std::string name;
+  Words words;
+  Words environment;
+  bool polls = false;  // it does not wait in the kernel, so that nobody can see it wait, and it takes long
+};
+
+// ---- processes
+
+std::vector<char*> pointers(const Words& words) {
+  std::vector<char*> result;
+  for (const auto& word : words) {
+    result.push_back(const_cast<char*>(word.c_str()));
+  }
+  result.push_back(nullptr);
+  return result;
+}
+
+/// The arguments of one start, made once so that a measured start costs no allocation.
+class Start {
+ public:
+  Start(const Tool& tool, const Words& command)
+      : tool_name_(tool.name), words_(tool.words), environment_(tool.environment) {
+    words_.insert(words_.end(), command.begin(), command.end());
+    arguments_ = pointers(words_);
+    variables_ = pointers(environment_);
+  }
+  Start(const Start&) = delete;
+  Start& operator=(const Start&) = delete;
+
+  [[nodiscard]] pid_t operator()() const {
+    pid_t pid = 0;
+    const int error = posix_spawn(&pid, arguments_[0], nullptr, nullptr, arguments_.data(), variables_.data());
+    if (error != 0) {
+      fail(words_[0] + ": " + std::strerror(error));
+    }
+    return pid;
+  }
+
+  void expect_success(int status) const {
+    if (status != 0) {
+      fail(tool_name_ + " ended with wait status " + std::to_string(status));
+    }
+  }
+
+ private:
+  std::string tool_name_;
+  Words words_;
+  Words environment_;
+  std::vector<char*> arguments_;
+  std::vector<char*> variables_;
+};
+
+int wait_for(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) {
+      fail("waitpid");
+    }
+  }
+  return status;
+}
+
+// ---- the records of bench/section.cpp
+
+struct Section {
+  Nanoseconds start, end;
+};
+
+class Log {
+ public:
+  explicit Log(std::string path) : path_(std::move(path)) { clear(); }
+  void clear() const { std::ofstream(path_, std::ios::trunc); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// In order of their starts. Two that overlap mean that the tool did not exclude: nothing else is worth measuring.
+  [[nodiscard]] std::vector<Section> sections(const Tool& tool) const {
+    std::ifstream file(path_, std::ios::binary);
+    std::vector<Section> result;
+    for (Section section{}; file.read(reinterpret_cast<char*>(&section), sizeof section);) {
+      result.push_back(section);
+    }
+    std::sort(result.begin(), result.end(), [](auto& a, auto& b) { return a.start < b.start; });
+    for (std::size_t i = 1; i < result.size(); ++i) {
+      if (result[i].start < result[i - 1].end) {
+        fail(tool.name + " ran two sections at the same time");
+      }
+    }
+    return result;
+  }
+
+ private:
+  std::string path_;
+};
+
+/// A holder that keeps the lock until it is told to let go.
+class Holder {
+ public:
+  Holder(const Tool& tool, const std::string& section, const Log& log, const std::string& fifo)
+      : start_(tool, {section, log.path(), fifo}), pid_(start_()) {
+    const auto deadline = now() + 20 * kSecond;
+    while ((gate_ = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {  // ENXIO until the section reads
+      if (now() > deadline) {
+        fail(tool.name + " does not run its command");
+      }
+      rest(kSecond / 2000);
+    }
+  }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  void let_go() {
+    close(gate_);
+    start_.expect_success(wait_for(pid_));
+  }
+
+ private:
+  Start start_;
+  pid_t pid_;
+  int gate_ = -1;
+};
+
+/// Returns when the kernel says that all of `pids` are blocked on a lock; for tools that poll, after a while.
+void wait_until_queued(const Tool& tool, const std::set<pid_t>& pids) {
+  if (tool.polls) {
+    return rest(7 * kSecond / 10);
+  }
+  for (const auto deadline = now() + 10 * kSecond; now() < deadline; rest(kSecond / 500)) {
+    std::ifstream locks("/proc/locks");
+    std::set<pid_t> blocked;
+    for (std::string line; std::getline(locks, line);) {
+      std::istringstream fields(line);
+      std::string number, arrow, kind, advice, mode;
+      pid_t pid = 0;
+      if (fields >> number >> arrow >> kind >> advice >> mode >> pid && arrow == "->" && pids.contains(pid)) {
+        blocked.insert(pid);
+      }
+    }
+    if (blocked.size() == pids.size()) {
+      return;
+    }
+  }
+  fail(tool.name + ": its waiters do not wait in the kernel");
+}
+
+// ---- figures
+
+double quantile(std::vector<double> values, double q) {
+  if (values.empty()) {
+    return 0;
+  }
+  const auto index = std::min(values.size() - 1, static_cast<std::size_t>(q * static_cast<double>(values.size())));
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
+  return values[index];
+}
+
+struct Row {
+  std::string tool;
+  double median = 0, p99 = 0, ratio = 0;
+  std::size_t samples = 0;
+};
+
+struct Table {
+  std::string title, unit;
+  bool more_is_better = false;
+  std::vector<Row> rows;
+};
+
+using Samples = std::map<std::string, std::vector<double>>;
+
+Table make_table(std::string title, std::string unit, const std::vector<Tool>& tools, Samples& samples) {
+  Table table{std::move(title), std::move(unit), false, {}};
+  const double flock = quantile(samples["flock"], 0.5);
+  for (const auto& tool : tools) {
+    const auto& values = samples[tool.name];
+    if (!values.empty()) {
+      const double median = quantile(values, 0.5);
+      table.rows.push_back({tool.name, median, quantile(values, 0.99), flock > 0 ? median / flock : 0, values.size()});
+    }
+  }
+  return table;
+}
+
+/// Calls `measure` for every tool, in an order shuffled in each round, until the time is over.
+void in_turns(const std::vector<Tool>& tools, double seconds, const std::function<void(const Tool&)>& measure) {
+  std::mt19937 random(1);  // NOLINT: the same order in every run is wanted
+  std::vector<const Tool*> order;
+  for (const auto& tool : tools) {
+    order.push_back(&tool);
+  }
+  std::map<const Tool*, Nanoseconds> spent;
+  const auto budget = static_cast<Nanoseconds>(seconds * kSecond);
+  for (const auto began = now(); now() - began < budget;) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const Tool* tool : order) {
+      if (tool->polls && static_cast<double>(spent[tool]) > kShareOfPollers * static_cast<double>(budget)) {
+        continue;
+      }
+      const auto start = now();
+      measure(*tool);
+      spent[tool] += now() - start;
+    }
+  }
+}
+
+// ---- the measurements
+
+struct Place {
+  std::string folder, section;
+  [[nodiscard]] std::string file(const std::string& name) const { return folder + "/" + name; }
+};
+
+Table uncontended(const std::vector<Tool>& tools, double seconds) {
+  Samples samples;
+  std::map<std::string, Start> starts;
+  for (const auto& tool : tools) {
+    starts.try_emplace(tool.name, tool, Words{"/bin/true"});
+  }
+  in_turns(tools, seconds, [&](const Tool& tool) {
+    const Start& start = starts.at(tool.name);
+    for (int i = 0; i < 5; ++i) {
+      const auto began = now();
+      const int status = wait_for(start());
+      const auto ended = now();
+      start.expect_success(status);
+      // The first of a handful pays for whatever ran before it.
+      if (i > 0) {
+        samples[tool.name].push_back(static_cast<double>(ended - began) / 1000);
+      }
+    }
+  });
+  return make_table("P1: lock, run `true`, unlock; nobody else wants it", "us", tools, samples);
+}
+
+Table hand_off(const std::vector<Tool>& tools, const Place& place, int waiters, double seconds) {
+  Samples samples;
+  const Log log(place.file("hand-off"));
+  in_turns(tools, seconds, [&](const Tool& tool) {
+    log.clear();
+    Holder holder(tool, place.section, log, place.file("gate"));
+    const Start start(tool, {place.section, log.path()});
+    std::set<pid_t> pids;
+    for (int i = 0; i < waiters; ++i) {
+      pids.insert(start());
+    }
+    wait_until_queued(tool, pids);
+    holder.let_go();
+    for (const pid_t pid : pids) {
+      start.expect_success(wait_for(pid));
+    }
+    const auto sections = log.sections(tool);
+    for (std::size_t i = 1; i < sections.size(); ++i) {
+      samples[tool.name].push_back(static_cast<double>(sections[i].start - sections[i - 1].end) / 1000);
+    }
+  });
+  return make_table("P2: end of a section to the start of the next, " + std::to_string(waiters) + " waiters", "us",
+                    tools, samples);
+}
+
+Table crowd(const std::vector<Tool>& tools, const Place& place, double seconds) {
+  Samples samples;
+  const Log log(place.file("crowd"));
+  const auto turn = kSecond / 4;
+  in_turns(tools, seconds, [&](const Tool& tool) {
+    log.clear();
+    const Start start(tool, {place.section, log.path()});
+    const auto began = now();
+    int running = 0;
+    for (; running < kProcesses; ++running) {
+      (void)start();
+    }
+    while (running > 0) {
+      int status = 0;
+      if (wait(&status) < 0) {
+        fail("wait");
+      }
+      start.expect_success(status);
+      if (now() - began < turn) {
+        (void)start();
+      } else {
+        --running;
+      }
+    }
+    const auto sections = log.sections(tool);
+    const auto within = std::count_if(sections.begin(), sections.end(),
+                                      [&](const Section& section) { return section.end - began < turn; });
+    samples[tool.name].push_back(static_cast<double>(within) * kSecond / static_cast<double>(turn));
+  });
+  auto table = make_table("P3: " + std::to_string(kProcesses) + " processes at one lock, sections per second", "/s",
+                          tools, samples);
+  table.more_is_better = true;
+  return table;
+}
+
+struct Memory {
+  std::string tool, doing;
+  long resident = 0, own = 0;  // KiB; own: not shared with any other process
+};
+
+Memory memory_of(const Tool& tool, pid_t pid, const std::string& doing) {
+  Memory memory{tool.name, doing};
+  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  for (std::string line; std::getline(rollup, line);) {
+    std::istringstream fields(line);
+    std::string key;
+    long value = 0;
+    if (fields >> key >> value) {
+      memory.resident += key == "Rss:" ? value : 0;
+      memory.own += key == "Private_Clean:" || key == "Private_Dirty:" ? value : 0;
+    }
+  }
+  return memory;
+}
+
+std::vector<Memory> memory(const std::vector<Tool>& tools, const Place& place) {
+  std::vector<Memory> result;
+  const Log log(place.file("memory"));
+  for (const auto& tool : tools) {
+    if (tool.name == "floor" || tool.name == "flock -F") {  // they become the command
+      continue;
+    }
+    Holder holder(tool, place.section, log, place.file("gate"));
+    const Start start(tool, {place.section, log.path()});
+    const pid_t waiter = start();
+    wait_until_queued(tool, {waiter});
+    rest(3 * kSecond / 2);  // whatever is set up late has been set up
+    result.push_back(memory_of(tool, holder.pid(), "supervises"));
+    result.push_back(memory_of(tool, waiter, "waits"));
+    holder.let_go();
+    start.expect_success(wait_for(waiter));
+  }
+  return result;
+}
+
+// ---- output
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, value < 10 ? "%.2f" : "%.0f", value);
+  return text;
+}
+
+std::string machine() {
+  utsname kernel{};
+  uname(&kernel);
+  char date[32];
+  const time_t time_now = time(nullptr);
+  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&time_now));
+  double load = 0;
+  getloadavg(&load, 1);
+  return std::string(date) + ", " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " cores, Linux " + kernel.release +
+         ", load " + number(load) + " at the start";
+}
+
+void write_markdown(const std::string& path, const std::string& head, const std::vector<Table>& tables,
+                    const std::vector<Memory>& memories, const std::vector<std::string>& notes) {
+  std::ofstream out(path);
+  out << "# lockgate beside other locking tools\n\n"
+      << "Written by `bench/run`. " << head
+      << ". All tools take turns in one run; compare ratios, not absolute figures.\n\n"
+      << "![The same as bars](results.svg)\n";
+  for (const auto& table : tables) {
+    out << "\n## " << table.title << "\n\n| tool | median (" << table.unit << ") | "
+        << (table.more_is_better ? "best" : "p99") << " (" << table.unit << ") | to flock | samples |\n"
+        << "| --- | ---: | ---: | ---: | ---: |\n";
+    for (const auto& row : table.rows) {
+      out << "| " << row.tool << " | " << number(row.median) << " | " << number(row.p99) << " | " << number(row.ratio)
+          << " | " << row.samples << " |\n";
+    }
+  }
+  out << "\n## P12: resident memory\n\n| tool | while it | resident (KiB) | its own (KiB) |\n| --- | --- | ---: | ---: "
+         "|\n";
+  for (const auto& row : memories) {
+    out << "| " << row.tool << " | " << row.doing << " | " << row.resident << " | " << row.own << " |\n";
+  }
+  out << "\n## Notes\n\n";
+  for (const auto& note : notes) {
+    out << "- " << note << "\n";
+  }
+}
+
+void write_picture(const std::string& path, const std::string& head, const std::vector<Table>& tables) {
+  constexpr int kLeft = 170, kBar = 200, kRow = 20, kTitle = 34;
+  constexpr double kLongest = 2.5;  // times flock; what is longer is cut, and its figure says so
+  int height = 40;
+  for (const auto& table : tables) {
+    height += kTitle + kRow * static_cast<int>(table.rows.size());
+  }
+  std::ofstream out(path);
+  out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"" << height
+      << "\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+      << "<text x=\"10\" y=\"22\" fill=\"#555\">" << head << "</text>\n";
+  int y = 30;
+  for (const auto& table : tables) {
+    y += kTitle;
+    std::string title = table.title;
+    std::erase(title, '`');
+    out << "<text x=\"10\" y=\"" << y - 8 << "\" font-weight=\"bold\">" << title
+        << (table.more_is_better ? " (longer is better)" : " (shorter is better)") << "</text>\n";
+    for (const auto& row : table.rows) {
+      const bool cut = row.ratio > kLongest;
+      const bool ours = row.tool.starts_with("lockgate");
+      const int width = static_cast<int>(std::min(row.ratio, kLongest) * kBar);
+      out << "<text x=\"" << kLeft - 8 << "\" y=\"" << y + 14 << "\" text-anchor=\"end\">" << row.tool << "</text>"
+          << "<rect x=\"" << kLeft << "\" y=\"" << y + 3 << "\" width=\"" << std::max(width, 1)
+          << "\" height=\"14\" fill=\"" << (ours ? "#2a7" : "#9ab") << "\"/>"
+          << "<text x=\"" << kLeft + width + 6 << "\" y=\"" << y + 14 << "\" fill=\"#333\">" << (cut ? "&#8230; " : "")
+          << number(row.median) << ' ' << table.unit << ", " << number(row.ratio) << "x</text>\n";
+      y += kRow;
+    }
+    // Where flock ends.
+    out << "<line x1=\"" << kLeft + kBar << "\" x2=\"" << kLeft + kBar << "\" y1=\""
+        << y - kRow * static_cast<int>(table.rows.size()) << "\" y2=\"" << y << "\" stroke=\"#c33\"/>\n";
+  }
+  out << "</svg>\n";
+}
+
+// ---- what is measured
+
+struct Options {
+  double seconds = 120;
+  bool quick = false;
+  std::string lockgate, section, out = ".", folder;
+  std::vector<std::pair<std::string, std::string>> polling;  // name, program with the command line of tests/peers
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    if (option == "--quick") {
+      options.seconds = 20;
+      options.quick = true;
+      continue;
+    }
+    if (i + 1 == argc) {
+      fail("no value for " + option);
+    }
+    const std::string value = argv[++i];
+    if (option == "--lockgate") {
+      options.lockgate = value;
+    } else if (option == "--section") {
+      options.section = value;
+    } else if (option == "--out") {
+      options.out = value;
+    } else if (option == "--folder") {
+      options.folder = value;
+    } else if (option == "--polling") {
+      options.polling.emplace_back(value.substr(0, value.find('=')), value.substr(value.find('=') + 1));
+    } else {
+      fail("unknown option " + option);
+    }
+  }
+  return options;
+}
+
+std::optional<std::string> find_program(const std::string& name) {
+  for (const std::string folder : {"/usr/bin/", "/bin/", "/usr/local/bin/"}) {
+    if (access((folder + name).c_str(), X_OK) == 0) {
+      return folder + name;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Every tool has a lock and a home of its own; lockgate once without and once with a configuration.
+std::vector<Tool> make_tools(const Options& options, std::vector<std::string>& notes) {
+  const Place place{options.folder, options.section};
+  const auto empty_home = place.file("home"), home = place.file("configured");
+  for (const auto& folder : {empty_home, home, home + "/.config", home + "/.config/lockgate", place.file("go")}) {
+    mkdir(folder.c_str(), 0700);
+  }
+  std::ofstream(home + "/.config/lockgate/config.yaml")
+      << "backend: local\ndefaults: {timeout: 10m}\nbackends:\n  local: {kind: file, dir: " << place.file("locks-2")
+      << "}\n";
+  const Words plain{"PATH=/usr/bin:/bin", "HOME=" + empty_home};
+  std::vector<Tool> tools;
+  tools.push_back({"floor", {options.section, "--floor", place.file("floor.lock")}, plain});
+  for (const auto& [name, program, words] : std::vector<std::tuple<std::string, std::string, Words>>{
+           {"flock", "flock", {place.file("flock.lock")}},
+           {"flock -F", "flock", {"-F", place.file("flock-f.lock")}},
+           {"lckdo", "lckdo", {"-w", place.file("lckdo.lock")}}}) {
+    if (const auto path = find_program(program)) {
+      tools.push_back({name, {*path}, plain});
+      tools.back().words.insert(tools.back().words.end(), words.begin(), words.end());
+    } else {
+      notes.push_back(name + " is not installed here.");
+    }
+  }
+  tools.push_back({"lockgate",
+                   {options.lockgate, "exec", "bench", "--"},
+                   {plain[0], plain[1], "LOCKGATE_DIR=" + place.file("locks-1")}});
+  tools.push_back({"lockgate, configured", {options.lockgate, "exec", "bench", "--"}, {plain[0], "HOME=" + home}});
+  for (const auto& [name, program] : options.polling) {
+    tools.push_back({name, {program, "wrap", "bench", "--dir", place.file("go"), "--"}, plain, true});
+  }
+  notes.emplace_back("floor: open, flock and exec by a static program, without a process to supervise the command.");
+  notes.emplace_back("lockgate, configured: with a small configuration file; else there is none.");
+  notes.emplace_back("lckdo locks by fcntl(2), the others by flock(2).");
+  return tools;
+}
+
+void run(const Options& options) {
+  const Place place{options.folder, options.section};
+  if (mkfifo(place.file("gate").c_str(), 0600) != 0) {
+    fail("mkfifo: " + place.file("gate"));
+  }
+  std::vector<std::string> notes;
+  auto tools = make_tools(options, notes);
+  const std::string head = machine();
+  std::vector<Table> tables;
+  const auto show = [&](Table table) {
+    std::printf("%s\n", table.title.c_str());
+    for (const auto& row : table.rows) {
+      std::printf("  %-22s %9s %-3s %s %9s   %5.2f of flock   %zu samples\n", row.tool.c_str(),
+                  number(row.median).c_str(), table.unit.c_str(), table.more_is_better ? "best" : "p99",
+                  number(row.p99).c_str(), row.ratio, row.samples);
+    }
+    std::fflush(stdout);
+    tables.push_back(std::move(table));
+  };
+  show(uncontended(tools, options.seconds * 0.3));
+  if (options.quick) {  // one round of a tool that polls would take all the time there is
+    std::erase_if(tools, [](const Tool& tool) { return tool.polls; });
+    notes.emplace_back("A quick run: tools that poll took part in P1 only.");
+  }
+  for (const int waiters : {2, 8, 64}) {
+    show(hand_off(tools, place, waiters, options.seconds * 0.13));
+  }
+  show(crowd(tools, place, options.seconds * 0.2));
+  const auto memories = memory(tools, place);
+  std::printf("P12: resident memory\n");
+  for (const auto& row : memories) {
+    std::printf("  %-22s %-10s %6ld KiB, its own %6ld KiB\n", row.tool.c_str(), row.doing.c_str(), row.resident,
+                row.own);
+  }
+  write_markdown(options.out + "/results.md", head, tables, memories, notes);
+  write_picture(options.out + "/results.svg", head, tables);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // What the tools say while they wait is not read here; what the benchmark itself has to say goes to stdout.
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  dup2(null, STDIN_FILENO);
+  dup2(null, STDERR_FILENO);
+  try {
+    run(parse(argc, argv));
+    return 0;
+  } catch (const std::exception& error) {
+    std::printf("bench: %s\n", error.what());
+    std::fflush(stdout);
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);  // nothing that was started stays; bench/run gave us a process group of our own
+    return 1;
+  }
+}
