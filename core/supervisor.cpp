@@ -128,9 +128,11 @@ void Supervisor::Impl::send(int number) const {
 }
 
 void Supervisor::Impl::on_signal(int number) {
+  // First of all: signals come by their numbers and not in their order, and what is for a command that has just ended
+  // is for what it left behind.
+  reap();
   switch (number) {
     case SIGCHLD:
-      reap();
       break;
     case SIGCONT:
       on_continue();

@@ -329,6 +329,28 @@ TEST_CASE("a tree that is waited for gets the signals after its command has ende
   CHECK(run.report().exit_status == 4);
 }
 
+TEST_CASE("a signal that comes together with the command's end goes to what is left, not to the dead") {
+  SuperviseOptions options;
+  options.wait_for = WaitFor::tree;
+  const Run run(shell("setsid -f sleep 1000; echo ready >&9; while :; do :; done"), options);
+  CHECK(run.line() == "ready");
+  const auto find = [&](const std::string& name) {
+    for (const auto& process : lockgate::descendants_of(run.pid())) {
+      if (process.command == name) {
+        return process.pid;
+      }
+    }
+    return 0;
+  };
+  REQUIRE(comes_true([&] { return find("sleep") != 0; }));
+  ::kill(run.pid(), SIGSTOP);
+  ::kill(find("sh"), SIGKILL);
+  REQUIRE(comes_true([&] { return find("sh") == 0; }));
+  ::kill(run.pid(), SIGTERM);
+  ::kill(run.pid(), SIGCONT);
+  CHECK(run.report().exit_status == 128 + SIGKILL);
+}
+
 TEST_CASE("max_hold also ends what is left of a tree that is waited for") {
   SuperviseOptions options = kill_after(50ms);
   options.wait_for = WaitFor::tree;
