@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/file/kernel_wait.hpp"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -42,6 +43,8 @@ KernelWait::KernelWait(Waiting& waiting, Hooks hooks)
   struct sigaction action {};
   action.sa_handler = [](int) {};  // no SA_RESTART: flock(2) is to come back with EINTR
   sigaction(interrupt_signal(), &action, nullptr);
+  // A second heap for the attendant's few bytes would be made in the very moment in which the lock is had.
+  mallopt(M_ARENA_MAX, 1);
   waiting_.begin(BootClock::now());
   waiting_fd_ = waiting_.fd();
   attendant_ = std::jthread([this] { attend(); });  // inherits the full mask

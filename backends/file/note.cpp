@@ -68,8 +68,12 @@ bool apply(Note& note, std::string_view key, const std::string& value) {
 }  // namespace
 
 std::uint64_t this_pid_namespace() {
-  struct stat st {};
-  return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+  // A process that waits writes two notes, the second in the moment in which it has the lock: asked once for both.
+  static const std::uint64_t id = [] {
+    struct stat st {};
+    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+  }();
+  return id;
 }
 
 Note note_about_this_process() {
