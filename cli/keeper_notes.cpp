@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "core/error.hpp"
 #include "core/process_table.hpp"
 #include "core/text.hpp"
+#include "core/user.hpp"
 
 namespace lockgate {
 namespace {
@@ -28,16 +28,16 @@ std::string state_home() {
   if (xdg != nullptr && *xdg == '/') {
     return xdg;
   }
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home == '\0') {
-    const passwd* user = getpwuid(geteuid());  // a system service may have no HOME
-    home = user == nullptr ? nullptr : user->pw_dir;
+  const char* variable = std::getenv("HOME");
+  std::string home = variable == nullptr ? "" : variable;
+  if (home.empty()) {
+    home = find_user(geteuid()).value_or(User{}).home;  // a system service may have no HOME
   }
-  if (home == nullptr || *home != '/') {
+  if (!home.starts_with('/')) {
     throw Error(ExitCode::config, "no place for the note about the lock that stays held: no HOME",
                 "set HOME or XDG_STATE_HOME");
   }
-  return std::string(home) + "/.local/state";
+  return home + "/.local/state";
 }
 
 void make_private_folder(const std::string& path) {

@@ -3,11 +3,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "backends/file/lock_files.hpp"
@@ -17,19 +15,10 @@
 #include "core/error.hpp"
 #include "core/handle.hpp"
 #include "core/process_table.hpp"
+#include "core/user.hpp"
 
 namespace lockgate::file {
 namespace {
-
-std::string user_name(uid_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer{};
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
-  }
-  return std::to_string(uid);
-}
 
 /// All that is needed to look at one lock after another.
 class Look {
@@ -58,17 +47,19 @@ class Look {
   Seen see(const LockFile& file);
   [[nodiscard]] bool is_live(const Seen& seen, const Note& note) const;
   [[nodiscard]] bool is_waiting(const Seen& seen, const Note& note) const;
-  [[nodiscard]] HolderInfo describe(const Note& note) const;
-  [[nodiscard]] static HolderInfo describe_foreign(const ProcLock& lock);
+  HolderInfo describe(const Note& note);
+  HolderInfo describe_foreign(const ProcLock& lock);
   std::vector<HolderInfo> holders(Seen& seen);
   std::vector<WaiterInfo> waiters(const Seen& seen);
   void sweep(const Seen& seen, const std::string& key);
+  const std::string& user_name(uid_t uid);
 
   LockDir dir_;
   std::vector<ProcLock> locks_;
   std::vector<std::string> note_entries_;
   std::uint64_t pid_namespace_ = this_pid_namespace();
   bool sees_all_ = sees_all_processes();
+  std::map<uid_t, std::string> user_names_;
 };
 
 Look::Seen Look::see(const LockFile& file) {
@@ -116,7 +107,16 @@ bool Look::is_waiting(const Seen& seen, const Note& note) const {
   });
 }
 
-HolderInfo Look::describe(const Note& note) const {
+const std::string& Look::user_name(uid_t uid) {
+  auto [entry, is_new] = user_names_.try_emplace(uid);
+  if (is_new) {
+    const auto user = find_user(uid);
+    entry->second = user ? user->name : std::to_string(uid);
+  }
+  return entry->second;
+}
+
+HolderInfo Look::describe(const Note& note) {
   HolderInfo holder;
   holder.id = fmt::format("{:010x}", note.id);
   holder.mode = note.mode;
