@@ -53,6 +53,7 @@ KernelWait::KernelWait(Waiting& waiting, Hooks hooks)
 
 KernelWait::~KernelWait() {
   finish();
+  eventfd_write(control_.get(), 1);
   attendant_.join();
 }
 
@@ -60,7 +61,9 @@ void KernelWait::finish() {
   const std::lock_guard lock(mutex_);
   if (!finished_.exchange(true)) {
     set_interrupt_mask(SIG_BLOCK);
-    eventfd_write(control_.get(), 1);
+    if (announced_) {
+      eventfd_write(control_.get(), 1);
+    }  // else it has nothing to do: it would only be in the way of the command
   }
 }
 

@@ -70,7 +70,7 @@ class KernelWait {
   std::atomic<bool> interrupt_{false};  // and is to come out
   std::atomic<BootTime::rep> until_{kNever};
   std::atomic<WaitVerdict> verdict_{WaitVerdict::go_on};
-  bool announced_ = false;  // of the attendant alone
+  bool announced_ = false;  // set by the attendant, under the mutex
   static constexpr BootTime::rep kNever = BootTime::max().time_since_epoch().count();
   std::jthread attendant_;  // last: it uses all of the above
 };
