@@ -1,203 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures lockgate beside other locking tools, in turns within one run, since absolute figures drift with the
 // machine while ratios hold. Writes results.md and results.svg. Started by bench/run, which knows where things are.
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 #include <random>
-#include <set>
-#include <sstream>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
+#include "actors.hpp"
+#include "report.hpp"
+
+namespace bench {
 namespace {
 
-using Nanoseconds = std::int64_t;
-using Words = std::vector<std::string>;
-
-constexpr Nanoseconds kSecond = 1'000'000'000;
 constexpr int kProcesses = 32;            // P3
 constexpr double kShareOfPollers = 0.15;  // of a phase; they take so long that the others would hardly get a turn
-
-Nanoseconds now() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * kSecond + time.tv_nsec;
-}
-
-void rest(Nanoseconds duration) {
-  const timespec time{duration / kSecond, duration % kSecond};
-  nanosleep(&time, nullptr);
-}
-
-[[noreturn]] void fail(const std::string& what) {
-  throw std::runtime_error(what);
-}
-
-/// One locking tool at a lock of its own. `words` go before the command to run.
-struct Tool {
-  std::string name;
-  Words words;
-  Words environment;
-  bool polls = false;  // it does not wait in the kernel, so that nobody can see it wait, and it takes long
-};
-
-// ---- processes
-
-std::vector<char*> pointers(const Words& words) {
-  std::vector<char*> result;
-  for (const auto& word : words) {
-    result.push_back(const_cast<char*>(word.c_str()));
-  }
-  result.push_back(nullptr);
-  return result;
-}
-
-/// The arguments of one start, made once so that a measured start costs no allocation.
-class Start {
- public:
-  Start(const Tool& tool, const Words& command)
-      : tool_name_(tool.name), words_(tool.words), environment_(tool.environment) {
-    words_.insert(words_.end(), command.begin(), command.end());
-    arguments_ = pointers(words_);
-    variables_ = pointers(environment_);
-  }
-  Start(const Start&) = delete;
-  Start& operator=(const Start&) = delete;
-
-  [[nodiscard]] pid_t operator()() const {
-    pid_t pid = 0;
-    const int error = posix_spawn(&pid, arguments_[0], nullptr, nullptr, arguments_.data(), variables_.data());
-    if (error != 0) {
-      fail(words_[0] + ": " + std::strerror(error));
-    }
-    return pid;
-  }
-
-  void expect_success(int status) const {
-    if (status != 0) {
-      fail(tool_name_ + " ended with wait status " + std::to_string(status));
-    }
-  }
-
- private:
-  std::string tool_name_;
-  Words words_;
-  Words environment_;
-  std::vector<char*> arguments_;
-  std::vector<char*> variables_;
-};
-
-int wait_for(pid_t pid) {
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) {
-      fail("waitpid");
-    }
-  }
-  return status;
-}
-
-// ---- the records of bench/section.cpp
-
-struct Section {
-  Nanoseconds start, end;
-};
-
-class Log {
- public:
-  explicit Log(std::string path) : path_(std::move(path)) { clear(); }
-  void clear() const { std::ofstream(path_, std::ios::trunc); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  /// In order of their starts. Two that overlap mean that the tool did not exclude: nothing else is worth measuring.
-  [[nodiscard]] std::vector<Section> sections(const Tool& tool) const {
-    std::ifstream file(path_, std::ios::binary);
-    std::vector<Section> result;
-    for (Section section{}; file.read(reinterpret_cast<char*>(&section), sizeof section);) {
-      result.push_back(section);
-    }
-    std::sort(result.begin(), result.end(), [](auto& a, auto& b) { return a.start < b.start; });
-    for (std::size_t i = 1; i < result.size(); ++i) {
-      if (result[i].start < result[i - 1].end) {
-        fail(tool.name + " ran two sections at the same time");
-      }
-    }
-    return result;
-  }
-
- private:
-  std::string path_;
-};
-
-/// A holder that keeps the lock until it is told to let go.
-class Holder {
- public:
-  Holder(const Tool& tool, const std::string& section, const Log& log, const std::string& fifo)
-      : start_(tool, {section, log.path(), fifo}), pid_(start_()) {
-    const auto deadline = now() + 20 * kSecond;
-    while ((gate_ = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {  // ENXIO until the section reads
-      if (now() > deadline) {
-        fail(tool.name + " does not run its command");
-      }
-      rest(kSecond / 2000);
-    }
-  }
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-  [[nodiscard]] pid_t pid() const { return pid_; }
-  void let_go() {
-    close(gate_);
-    start_.expect_success(wait_for(pid_));
-  }
-
- private:
-  Start start_;
-  pid_t pid_;
-  int gate_ = -1;
-};
-
-/// Returns when the kernel says that all of `pids` are blocked on a lock; for tools that poll, after a while.
-void wait_until_queued(const Tool& tool, const std::set<pid_t>& pids) {
-  if (tool.polls) {
-    return rest(7 * kSecond / 10);
-  }
-  for (const auto deadline = now() + 10 * kSecond; now() < deadline; rest(kSecond / 500)) {
-    std::ifstream locks("/proc/locks");
-    std::set<pid_t> blocked;
-    for (std::string line; std::getline(locks, line);) {
-      std::istringstream fields(line);
-      std::string number, arrow, kind, advice, mode;
-      pid_t pid = 0;
-      if (fields >> number >> arrow >> kind >> advice >> mode >> pid && arrow == "->" && pids.contains(pid)) {
-        blocked.insert(pid);
-      }
-    }
-    if (blocked.size() == pids.size()) {
-      return;
-    }
-  }
-  fail(tool.name + ": its waiters do not wait in the kernel");
-}
-
-// ---- figures
 
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) {
@@ -207,18 +26,6 @@ double quantile(std::vector<double> values, double q) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
   return values[index];
 }
-
-struct Row {
-  std::string tool;
-  double median = 0, p99 = 0, ratio = 0;
-  std::size_t samples = 0;
-};
-
-struct Table {
-  std::string title, unit;
-  bool more_is_better = false;
-  std::vector<Row> rows;
-};
 
 using Samples = std::map<std::string, std::vector<double>>;
 
@@ -346,11 +153,6 @@ Table crowd(const std::vector<Tool>& tools, const Place& place, double seconds) 
   return table;
 }
 
-struct Memory {
-  std::string tool, doing;
-  long resident = 0, own = 0;  // KiB; own: not shared with any other process
-};
-
 Memory memory_of(const Tool& tool, pid_t pid, const std::string& doing) {
   Memory memory{tool.name, doing};
   std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
@@ -384,89 +186,6 @@ std::vector<Memory> memory(const std::vector<Tool>& tools, const Place& place) {
     start.expect_success(wait_for(waiter));
   }
   return result;
-}
-
-// ---- output
-
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, value < 10 ? "%.2f" : "%.0f", value);
-  return text;
-}
-
-std::string machine() {
-  utsname kernel{};
-  uname(&kernel);
-  char date[32];
-  const time_t time_now = time(nullptr);
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&time_now));
-  double load = 0;
-  getloadavg(&load, 1);
-  return std::string(date) + ", " + std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " cores, Linux " + kernel.release +
-         ", load " + number(load) + " at the start";
-}
-
-void write_markdown(const std::string& path, const std::string& head, const std::vector<Table>& tables,
-                    const std::vector<Memory>& memories, const std::vector<std::string>& notes) {
-  std::ofstream out(path);
-  out << "# lockgate beside other locking tools\n\n"
-      << "Written by `bench/run`. " << head
-      << ". All tools take turns in one run; compare ratios, not absolute figures.\n\n"
-      << "![The same as bars](results.svg)\n";
-  for (const auto& table : tables) {
-    out << "\n## " << table.title << "\n\n| tool | median (" << table.unit << ") | "
-        << (table.more_is_better ? "best" : "p99") << " (" << table.unit << ") | to flock | samples |\n"
-        << "| --- | ---: | ---: | ---: | ---: |\n";
-    for (const auto& row : table.rows) {
-      out << "| " << row.tool << " | " << number(row.median) << " | " << number(row.p99) << " | " << number(row.ratio)
-          << " | " << row.samples << " |\n";
-    }
-  }
-  out << "\n## P12: resident memory\n\n| tool | while it | resident (KiB) | its own (KiB) |\n| --- | --- | ---: | ---: "
-         "|\n";
-  for (const auto& row : memories) {
-    out << "| " << row.tool << " | " << row.doing << " | " << row.resident << " | " << row.own << " |\n";
-  }
-  out << "\n## Notes\n\n";
-  for (const auto& note : notes) {
-    out << "- " << note << "\n";
-  }
-}
-
-void write_picture(const std::string& path, const std::string& head, const std::vector<Table>& tables) {
-  constexpr int kLeft = 170, kBar = 200, kRow = 20, kTitle = 34;
-  constexpr double kLongest = 2.5;  // times flock; what is longer is cut, and its figure says so
-  int height = 40;
-  for (const auto& table : tables) {
-    height += kTitle + kRow * static_cast<int>(table.rows.size());
-  }
-  std::ofstream out(path);
-  out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"" << height
-      << "\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-      << "<text x=\"10\" y=\"22\" fill=\"#555\">" << head << "</text>\n";
-  int y = 30;
-  for (const auto& table : tables) {
-    y += kTitle;
-    std::string title = table.title;
-    std::erase(title, '`');
-    out << "<text x=\"10\" y=\"" << y - 8 << "\" font-weight=\"bold\">" << title
-        << (table.more_is_better ? " (longer is better)" : " (shorter is better)") << "</text>\n";
-    for (const auto& row : table.rows) {
-      const bool cut = row.ratio > kLongest;
-      const bool ours = row.tool.starts_with("lockgate");
-      const int width = static_cast<int>(std::min(row.ratio, kLongest) * kBar);
-      out << "<text x=\"" << kLeft - 8 << "\" y=\"" << y + 14 << "\" text-anchor=\"end\">" << row.tool << "</text>"
-          << "<rect x=\"" << kLeft << "\" y=\"" << y + 3 << "\" width=\"" << std::max(width, 1)
-          << "\" height=\"14\" fill=\"" << (ours ? "#2a7" : "#9ab") << "\"/>"
-          << "<text x=\"" << kLeft + width + 6 << "\" y=\"" << y + 14 << "\" fill=\"#333\">" << (cut ? "&#8230; " : "")
-          << number(row.median) << ' ' << table.unit << ", " << number(row.ratio) << "x</text>\n";
-      y += kRow;
-    }
-    // Where flock ends.
-    out << "<line x1=\"" << kLeft + kBar << "\" x2=\"" << kLeft + kBar << "\" y1=\""
-        << y - kRow * static_cast<int>(table.rows.size()) << "\" y2=\"" << y << "\" stroke=\"#c33\"/>\n";
-  }
-  out << "</svg>\n";
 }
 
 // ---- what is measured
@@ -593,6 +312,7 @@ void run(const Options& options) {
 }
 
 }  // namespace
+}  // namespace bench
 
 int main(int argc, char** argv) {
   // What the tools say while they wait is not read here; what the benchmark itself has to say goes to stdout.
@@ -600,7 +320,7 @@ int main(int argc, char** argv) {
   dup2(null, STDIN_FILENO);
   dup2(null, STDERR_FILENO);
   try {
-    run(parse(argc, argv));
+    bench::run(bench::parse(argc, argv));
     return 0;
   } catch (const std::exception& error) {
     std::printf("bench: %s\n", error.what());
