@@ -20,12 +20,12 @@ trap clean_up EXIT
 
 unset "${!LOCKGATE_@}" XDG_CONFIG_HOME XDG_STATE_HOME
 export HOME=$scratch/home PATH=$scratch/bin:$PATH
-mkdir -p "$HOME/.config/lockgate" "$scratch/bin" "$scratch/work/sub"
+mkdir -p "$HOME/.config/lockgate" "$scratch/bin" "$scratch/here/sub"
 ln -s "$LOCKGATE" "$scratch/bin/lockgate"
 # shellcheck disable=SC2088 # the configuration knows the tilde, too
 echo 'backends: {team: {kind: file, dir: ~/team}}' >"$HOME/.config/lockgate/config.yaml"
-touch "$scratch/work/data.db"
-cd "$scratch/work" || exit 1
+touch "$scratch/here/data.db"
+cd "$scratch/here" || exit 1
 "$LOCKGATE" --dir "$scratch/locks" acquire --owner-pid $$ deploy >/dev/null || exit 1
 "$LOCKGATE" --dir "$scratch/locks" acquire --owner-pid $$ 'nightly build' >/dev/null || exit 1
 

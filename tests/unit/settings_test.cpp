@@ -29,7 +29,7 @@ class User {
       const auto found = variables.find(name);
       return found == variables.end() ? nullptr : found->second.c_str();
     };
-    surroundings_.current_dir = "/work";
+    surroundings_.current_dir = "/home/ci/src";
     surroundings_.euid = 1000;
     surroundings_.system_config = "/nowhere/config.yaml";
     variables["HOME"] = "/home/me";
@@ -216,8 +216,8 @@ TEST_CASE("a bad variable is told by its name, unless a flag makes it idle") {
 
 TEST_CASE("a relative --dir begins at the current directory, and slashes too many do not count") {
   User user;
-  CHECK(user.dir(dir_flag("locks")) == "/work/locks by --dir");
-  CHECK(user.dir(dir_flag("./a//b/../c/")) == "/work/a/b/../c by --dir");
+  CHECK(user.dir(dir_flag("locks")) == "/home/ci/src/locks by --dir");
+  CHECK(user.dir(dir_flag("./a//b/../c/")) == "/home/ci/src/a/b/../c by --dir");
   CHECK(user.dir(dir_flag("/x///")) == "/x by --dir");
   CHECK(user.dir(dir_flag("/")) == "/ by --dir");
   CHECK(user.complaint(dir_flag("")) == "64 --dir: the directory is empty | name a directory");
@@ -273,9 +273,9 @@ TEST_CASE("LOCKGATE_DIR matters where nobody named another place by flag or LOCK
   User user;
   user.configure(kProfiles);
   user.variables["LOCKGATE_DIR"] = "locks/";
-  CHECK(user.dir() == "/work/locks by LOCKGATE_DIR");
-  CHECK(user.dir(backend("file")) == "/work/locks by LOCKGATE_DIR");
-  CHECK(user.dir(backend("plain")) == "/work/locks by LOCKGATE_DIR");
+  CHECK(user.dir() == "/home/ci/src/locks by LOCKGATE_DIR");
+  CHECK(user.dir(backend("file")) == "/home/ci/src/locks by LOCKGATE_DIR");
+  CHECK(user.dir(backend("plain")) == "/home/ci/src/locks by LOCKGATE_DIR");
   CHECK(user.dir(backend("local")) == "/profile by CONFIG:2:28");
   user.variables["LOCKGATE_BACKEND"] = "file:///outer";
   CHECK(user.dir() == "/outer by LOCKGATE_BACKEND");
