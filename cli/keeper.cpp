@@ -58,9 +58,11 @@ bool foreground_knows(const KeeperOrder& order) {
 
 /// The foreground is to be stopped, and waits for us to be. SIGTSTP itself does not stop a session of its own.
 void stop() {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing else reaches what is stopped
+  // Nothing else reaches what is stopped. Each thread has a setting of its own, and this is not the one that made the
+  // other: what is left behind here would end us when the foreground, which has its handle, goes its way.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   raise(SIGSTOP);
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  prctl(PR_SET_PDEATHSIG, 0);
 }
 
 CommandWaitOptions wait_options(Session& session, const Request& request, const KeeperOrder& order) {

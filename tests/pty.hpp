@@ -156,6 +156,18 @@ class Shell : public Pty {
     prompt();
     return said;
   }
+  /// Types Ctrl-Z, and waits for the shell to say that its job has stopped.
+  void stop_job() {
+    type(kCtrlZ);
+    expect("Stopped");
+    prompt();
+  }
+  /// Types a key that ends the job, and checks what that ended with.
+  void end_job(std::string_view key, int status) {
+    type(key);
+    prompt();
+    expect_status(status);
+  }
   /// Checks what the last line ended with.
   void expect_status(int status) {
     type("echo status=$?\n");

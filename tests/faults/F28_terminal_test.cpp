@@ -31,9 +31,7 @@ TEST_CASE("lockgate ends as a command that Ctrl-C has killed, and the lock is fr
     Shell shell = (*open)(place);
     shell.line("$X n -- $SLEEPER");
     wait_for_start(shell);
-    shell.type(kCtrlC);
-    shell.prompt();
-    shell.expect_status(128 + SIGINT);
+    shell.end_job(kCtrlC, 128 + SIGINT);
     CHECK_FALSE(place.is_held("n"));
   }
 }
@@ -46,9 +44,7 @@ TEST_CASE("Ctrl-C ends a script around lockgate, too") {
     Shell shell = bash(place);
     shell.line(interpreter + " loop.sh");
     wait_for_start(shell);
-    shell.type(kCtrlC);
-    shell.prompt();
-    shell.expect_status(128 + SIGINT);
+    shell.end_job(kCtrlC, 128 + SIGINT);
     CHECK(shell.count("round-") == 1);
     CHECK(shell.count("survived") == 0);
   }
@@ -71,9 +67,7 @@ TEST_CASE("Ctrl-\\ ends the command and lockgate") {
   Shell shell = bash(place);
   shell.line("$X n -- $SLEEPER");
   wait_for_start(shell);
-  shell.type(kCtrlBackslash);
-  shell.prompt();
-  shell.expect_status(128 + SIGQUIT);
+  shell.end_job(kCtrlBackslash, 128 + SIGQUIT);
   CHECK_FALSE(place.is_held("n"));
 }
 
@@ -82,9 +76,7 @@ TEST_CASE("Ctrl-C works while standard input is a pipe") {
   Shell shell = bash(place);
   shell.line("echo piped | $X n -- $SLEEPER");
   wait_for_start(shell);
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
 }
 
 TEST_CASE("Ctrl-Z stops command and lockgate, the lock stays held, and fg gives the terminal back") {
@@ -114,17 +106,13 @@ TEST_CASE("Ctrl-Z works twice, and Ctrl-C after it") {
   shell.line("$X n -- $SLEEPER");
   const Started job = wait_for_start(shell);
   for (int times = 0; times < 2; ++times) {
-    shell.type(kCtrlZ);
-    shell.expect("Stopped");
-    shell.prompt();
+    shell.stop_job();
     shell.line("fg");
     REQUIRE(comes_true([&] { return shell.foreground() == job.command; }));
     ::kill(job.lockgate, SIGUSR1);
     shell.expect("poked");
   }
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
 }
 
 TEST_CASE("bg lets a stopped command go on in the background, and fg brings it back") {
@@ -132,18 +120,14 @@ TEST_CASE("bg lets a stopped command go on in the background, and fg brings it b
   Shell shell = bash(place);
   shell.line("$X n -- $SLEEPER");
   const Started job = wait_for_start(shell);
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   shell.answer("bg");
   ::kill(job.lockgate, SIGUSR1);
   shell.expect("poked");
   CHECK(shell.foreground() == shell.pid());
   shell.line("fg");
   REQUIRE(comes_true([&] { return shell.foreground() != shell.pid(); }));
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
 }
 
 TEST_CASE("Ctrl-C ends a script around lockgate also after bg and fg") {
@@ -154,9 +138,7 @@ TEST_CASE("Ctrl-C ends a script around lockgate also after bg and fg") {
   wait_for_start(shell);
   shell.line("fg");  // a shell does not tell a job that runs already
   REQUIRE(comes_true([&] { return shell.foreground() != shell.pid(); }));
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
   CHECK(shell.count("round-") == 1);
 }
 
@@ -320,9 +302,7 @@ TEST_CASE("lockgate in lockgate: Ctrl-Z, fg, and Ctrl-C reach the command throug
   Shell shell = bash(place);
   shell.line("$X outer -- $X inner -- $READER");
   const Started job = wait_for_start(shell);
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   CHECK(is_stopped(job.command));
   CHECK(is_stopped(job.lockgate));
   shell.line("fg");
@@ -333,9 +313,7 @@ TEST_CASE("lockgate in lockgate: Ctrl-Z, fg, and Ctrl-C reach the command throug
 
   shell.line("$X outer -- $X inner -- $SLEEPER");
   wait_for_start(shell);
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
   CHECK_FALSE(place.is_held("outer"));
   CHECK_FALSE(place.is_held("inner"));
 }
@@ -346,9 +324,7 @@ TEST_CASE("Ctrl-C ends a script that runs lockgate in the background without job
   Shell shell = bash(place);
   shell.line("sh around.sh");
   wait_for_start(shell);
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
   CHECK(shell.count("survived") == 0);
   CHECK(place.is_held("n"));  // what a script starts in the background, Ctrl-C does not reach
 }
@@ -362,9 +338,7 @@ TEST_CASE("a tree that is waited for stops with Ctrl-Z and ends with Ctrl-C afte
   const pid_t lockgate = number_before(shell, ".");
   const pid_t daemon = wait_for_start(shell).command;
   REQUIRE(comes_true([&] { return shell.foreground() == lockgate; }));
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   CHECK(comes_true([&] { return is_stopped(daemon); }));
   CHECK(place.is_held("n"));
   shell.line("fg");

@@ -15,9 +15,7 @@ TEST_CASE("Ctrl-C while it waits ends the wait and leaves no waiter") {
   hold_in_background(shell);
   shell.line("$X n -- true");
   shell.expect("waiting for");
-  shell.type(kCtrlC);
-  shell.prompt();
-  shell.expect_status(128 + SIGINT);
+  shell.end_job(kCtrlC, 128 + SIGINT);
   CHECK_FALSE(place.has_waiter("n"));
 }
 
@@ -27,9 +25,7 @@ TEST_CASE("a waiter that Ctrl-Z has stopped blocks nobody, and fg lets it wait o
   const Started first = hold_in_background(shell);
   shell.line("$X n -- echo 'got' it");
   shell.expect("waiting for");
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   ::kill(first.lockgate, SIGTERM);
   REQUIRE(comes_true([&] { return is_gone(first.lockgate); }));
   CHECK(place.run("$X -w 10 n -- true") == 0);
@@ -84,9 +80,7 @@ TEST_CASE("when the terminal is closed, a stopped command and a waiting lockgate
   Shell shell = bash(place);
   shell.line("$X n -- $SLEEPER");
   const Started job = wait_for_start(shell);
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   shell.line("$X n -- true");
   shell.expect("waiting for");
   shell.hang_up();
@@ -170,14 +164,13 @@ TEST_CASE("an acquire that Ctrl-Z has stopped takes no lock, and fg lets it wait
   const Started holder = hold_in_background(shell);
   shell.line("$LOCKGATE acquire --dir " + place.locks() + " n >handle && echo 'had' it");
   shell.expect("waiting for");
-  shell.type(kCtrlZ);
-  shell.expect("Stopped");
-  shell.prompt();
+  shell.stop_job();
   ::kill(holder.lockgate, SIGTERM);
   CHECK(place.run("$X -w 10 n -- true") == 0);
   CHECK(place.run("$X -w 10 n -- true") == 0);
   shell.line("fg %2");
   shell.prompt();
   shell.answer("$LOCKGATE release --dir " + place.locks() + " n $(cat handle) && echo 'released' it");
+  INFO("seen:\n" << shell.seen());
   CHECK(shell.seen().find("released it") != std::string::npos);
 }
