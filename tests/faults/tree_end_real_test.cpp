@@ -145,6 +145,15 @@ class Hopper {
     }
     ::_exit(0);
   }
+  void run_three(const std::function<void()>& announce) const {
+    ignore_term();
+    announce();
+    for (int i = 0; i < 3; ++i) {
+      if (::fork() == 0) {
+        run();
+      }
+    }
+  }
   [[nodiscard]] int started() const { return *started_; }
 
  private:
@@ -249,15 +258,7 @@ TEST_CASE("a process whose main thread has ended is not taken for dead") {
 
 TEST_CASE("a fork bomb in one group is killed before it has burnt out") {
   const Hopper hopper(Hopper::Group::same);
-  Tree tree([&](const auto& announce) {
-    ignore_term();
-    announce();
-    for (int i = 0; i < 3; ++i) {
-      if (::fork() == 0) {
-        hopper.run();
-      }
-    }
-  });
+  Tree tree([&](const auto& announce) { hopper.run_three(announce); });
   tree.wait_for(1);
   tree.end(20ms);
   CHECK(tree.how_many_live() == 0);
@@ -267,15 +268,7 @@ TEST_CASE("a fork bomb in one group is killed before it has burnt out") {
 
 TEST_CASE("a fork bomb that changes its session with every fork is gone in the end") {
   const Hopper hopper(Hopper::Group::new_session);
-  Tree tree([&](const auto& announce) {
-    ignore_term();
-    announce();
-    for (int i = 0; i < 3; ++i) {
-      if (::fork() == 0) {
-        hopper.run();
-      }
-    }
-  });
+  Tree tree([&](const auto& announce) { hopper.run_three(announce); });
   tree.wait_for(1);
   const auto took = tree.end(20ms);
   CHECK(tree.how_many_live() == 0);

@@ -143,6 +143,16 @@ SuperviseOptions kill_after(Duration duration) {
   return options;
 }
 
+/// Waits until all that is left of the command is a `sleep` whose parent is the supervisor; its number.
+pid_t orphan_of(const Run& run) {
+  std::vector<lockgate::ProcessInfo> left;
+  REQUIRE(comes_true([&] {
+    left = lockgate::descendants_of(run.pid());
+    return left.size() == 1 && left.front().command == "sleep" && left.front().ppid == run.pid();
+  }));
+  return left.front().pid;
+}
+
 /// Ends only when it is killed.
 constexpr const char* kStubborn = "trap '' TERM INT; echo ready >&9; while :; do sleep 1000; done";
 
@@ -305,13 +315,9 @@ TEST_CASE("with WaitFor::tree everything that the command leaves behind is waite
   SuperviseOptions options;
   options.wait_for = WaitFor::tree;
   const Run run(shell("setsid -f sleep 1000; exit 4"), options);
-  std::vector<lockgate::ProcessInfo> left;
-  REQUIRE(comes_true([&] {
-    left = lockgate::descendants_of(run.pid());
-    return left.size() == 1 && left.front().command == "sleep" && left.front().ppid == run.pid();
-  }));
+  const pid_t left = orphan_of(run);
   CHECK_FALSE(run.has_report());
-  ::kill(left.front().pid, SIGKILL);
+  ::kill(left, SIGKILL);
   const Report report = run.report();
   CHECK(report.exit_status == 4);
   CHECK_FALSE(report.left_anything);
@@ -321,10 +327,7 @@ TEST_CASE("a tree that is waited for gets the signals after its command has ende
   SuperviseOptions options;
   options.wait_for = WaitFor::tree;
   const Run run(shell("setsid -f sleep 1000; exit 4"), options);
-  REQUIRE(comes_true([&] {
-    const auto left = lockgate::descendants_of(run.pid());
-    return left.size() == 1 && left.front().command == "sleep" && left.front().ppid == run.pid();
-  }));
+  (void)orphan_of(run);
   ::kill(run.pid(), SIGTERM);
   CHECK(run.report().exit_status == 4);
 }
