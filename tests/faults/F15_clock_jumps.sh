@@ -7,6 +7,16 @@
 . "$(dirname "$0")/../lib.sh"
 needs faketime
 
+# faketime keeps a semaphore for each process, under its number, and leaves it behind where that ends without ceremony, as
+# lockgate does; the next process of the same number could then not be started.
+sweep() {
+  find /dev/shm -maxdepth 1 -user "$(id -u)" -name '*faketime_s*' | while read -r left; do
+    [ -e "/proc/${left##*_}" ] || rm -f "$left"
+  done
+}
+sweep
+on_finish=sweep
+
 # at OFFSET COMMAND...: with a wall clock that is OFFSET wrong; the other clocks are right.
 at() { at_offset=$1 && shift && FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "$at_offset" "$@"; }
 # A clock that is set anew while the program runs: by what stands in the file "clock".
