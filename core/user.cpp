@@ -2,6 +2,7 @@
 #include "core/user.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <fstream>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/unique_fd.hpp"
 
 extern char** environ;
@@ -44,7 +46,28 @@ std::optional<Entry> parse(const std::string& line) {
   return error == std::errc{} && parsed == end ? std::optional(entry) : std::nullopt;
 }
 
-/// What a program prints; empty where it cannot be run.
+/// Everything up to the end of `out`; empty if that does not come in time.
+std::string read_in_time(const UniqueFd& out) {
+  constexpr std::chrono::seconds kPatience{2};
+  const BootTime until = BootClock::now() + kPatience;
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    pollfd readable{out.get(), POLLIN, 0};
+    const int ready = poll(&readable, 1, poll_timeout(until, BootClock::now()));
+    if (ready < 0 && errno == EINTR) {
+      continue;
+    }
+    const ssize_t size = ready == 1 ? read(out.get(), buffer.data(), buffer.size()) : -1;
+    if (size <= 0) {
+      return size == 0 ? text : "";
+    }
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+}
+
+/// What a program prints; empty where it cannot be run, or does not come to an end: whoever waits for a lock has more
+/// to do than to wait for a directory server.
 std::string output_of(const char* program, const char* first, const char* second) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -73,11 +96,8 @@ std::string output_of(const char* program, const char* first, const char* second
   if (error != 0) {
     return "";
   }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (ssize_t size = 0; (size = read(out.get(), buffer.data(), buffer.size())) > 0 || (size < 0 && errno == EINTR);) {
-    text.append(buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  }
+  std::string text = read_in_time(out);
+  kill(pid, SIGKILL);  // has ended, or is to
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   return text;

@@ -16,7 +16,7 @@ struct User {
 };
 
 /// From /etc/passwd, else from getent(1), which knows what else this system gets its users from (LDAP, say). Empty
-/// where nobody knows the user, or nobody can be asked. Blocks for as long as that takes; any thread.
+/// where nobody knows the user, or nobody who can be asked answers within two seconds. Any thread.
 std::optional<User> find_user(uid_t uid);
 
 /// From one line of passwd(5); empty where it is none.

@@ -3,7 +3,14 @@
 
 #include <doctest/doctest.h>
 #include <pwd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 using lockgate::find_user;
 using lockgate::parse_passwd_line;
@@ -38,6 +45,45 @@ TEST_CASE("every user of this machine is known as the C library knows them") {
     CHECK(user->home == first->pw_dir);
   }
   ::endpwent();
+}
+
+namespace {
+
+/// A getent of our own, found first for as long as this lives.
+class FakeGetent {
+ public:
+  explicit FakeGetent(const std::string& script) {
+    REQUIRE(::mkdtemp(folder_.data()) != nullptr);
+    std::ofstream(folder_ + "/getent") << "#!/bin/sh\n" << script << "\n";
+    ::chmod((folder_ + "/getent").c_str(), 0755);
+    ::setenv("PATH", (folder_ + ":" + path_).c_str(), 1);
+  }
+  ~FakeGetent() {
+    ::setenv("PATH", path_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+  }
+  FakeGetent(const FakeGetent&) = delete;
+  FakeGetent& operator=(const FakeGetent&) = delete;
+
+ private:
+  std::string path_ = std::getenv("PATH");
+  std::string folder_ = "/tmp/lockgate-test.XXXXXX";
+};
+
+}  // namespace
+
+TEST_CASE("who is not in /etc/passwd is asked for with getent") {
+  const FakeGetent getent("echo \"$1-$2:x:$2:1::/home/far:/bin/sh\"");
+  const auto user = find_user(987654321);
+  REQUIRE(user);
+  CHECK(user->name == "passwd-987654321");
+  CHECK(user->home == "/home/far");
+}
+
+TEST_CASE("a getent that never answers is not waited for, and is ended") {
+  const FakeGetent getent("echo half:x:; exec sleep 1000");
+  CHECK_FALSE(find_user(987654321));
+  CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);
 }
 
 TEST_CASE("a number that is nobody's is nobody") {
