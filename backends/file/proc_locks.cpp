@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/file/proc_locks.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 
 #include "backends/file/note.hpp"
+#include "core/unique_fd.hpp"
 
 namespace lockgate::file {
 namespace {
@@ -53,9 +58,12 @@ std::optional<ProcLock> parse_line(const std::string& line) {
 
 std::vector<ProcLock> parse_proc_locks(std::string_view text) {
   std::vector<ProcLock> locks;
+  std::set<std::tuple<pid_t, ino_t, unsigned, unsigned, ProcLock::Role, Mode>> seen;
   std::istringstream lines{std::string(text)};
   for (std::string line; std::getline(lines, line);) {
-    if (const auto lock = parse_line(line)) {
+    const auto lock = parse_line(line);
+    if (lock &&
+        seen.emplace(lock->pid, lock->file.inode, lock->file.major, lock->file.minor, lock->role, lock->mode).second) {
       locks.push_back(*lock);
     }
   }
@@ -63,7 +71,20 @@ std::vector<ProcLock> parse_proc_locks(std::string_view text) {
 }
 
 std::vector<ProcLock> read_proc_locks() {
-  return parse_proc_locks(read_whole("/proc/locks"));
+  constexpr int kLooks = 3;
+  std::string text;
+  std::vector<char> piece(1U << 16);
+  for (int looks = 0; looks < kLooks; ++looks) {
+    const UniqueFd list(open("/proc/locks", O_RDONLY | O_CLOEXEC));
+    int pieces = 0;
+    for (ssize_t size = 0; (size = read(list.get(), piece.data(), piece.size())) > 0; ++pieces) {
+      text.append(piece.data(), static_cast<std::size_t>(size));
+    }
+    if (pieces <= 1) {
+      break;  // given out at one stroke, however large a piece was asked for
+    }
+  }
+  return parse_proc_locks(text);
 }
 
 FileKey file_key(int fd, ino_t inode) {

@@ -28,10 +28,13 @@ struct ProcLock {
   FileKey file;
 };
 
-/// The flock(2) lines of a text in the format of /proc/locks, in its order, which is the order of the queues.
+/// The flock(2) lines of a text in the format of /proc/locks, each once, in its order, which is the order of the
+/// queues.
 std::vector<ProcLock> parse_proc_locks(std::string_view text);
 
-/// What /proc/locks says now; empty where there is none.
+/// What /proc/locks says now; empty where there is none. Where the list is long it is read several times: the kernel
+/// gives it out a page at a time, and what comes and goes meanwhile makes it pass entries over, or say them twice. A
+/// lock that was held during all of that is there; one that was given back meanwhile may be.
 std::vector<ProcLock> read_proc_locks();
 
 /// The device number under which /proc/locks names files that lie where `fd` does. Not always st_dev: overlay and

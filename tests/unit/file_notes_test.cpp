@@ -95,6 +95,20 @@ TEST_CASE("the kernel's list tells holders and waiters of flock(2) locks") {
   CHECK(locks[2].file == FileKey{0xfe, 0x1a, 7});
 }
 
+TEST_CASE("what the kernel's list says twice is there once, a holder that also waits twice") {
+  const auto locks = parse_proc_locks(
+      "1: FLOCK  ADVISORY  READ 1234 08:02:131 0 EOF\n"
+      "1: -> FLOCK  ADVISORY  WRITE 1235 08:02:131 0 EOF\n"
+      "1: -> FLOCK  ADVISORY  WRITE 1234 08:02:131 0 EOF\n"
+      "2: FLOCK  ADVISORY  READ 1234 08:02:131 0 EOF\n"
+      "2: -> FLOCK  ADVISORY  WRITE 1235 08:02:131 0 EOF\n"
+      "3: FLOCK  ADVISORY  READ 1234 08:02:132 0 EOF\n");
+  REQUIRE(locks.size() == 4);
+  CHECK(locks[1].pid == 1235);
+  CHECK(locks[2].role == ProcLock::Role::waits);
+  CHECK(locks[3].file.inode == 132);
+}
+
 TEST_CASE("only entries of ours have a key") {
   const std::string key(64, 'a');
   CHECK(key_of_entry(key) == key);
