@@ -200,8 +200,10 @@ fi
 is_free() {
   free_found=0
   lg status -q "$1" || free_found=$?
-  [ "$free_found" -eq 1 ] || { [ "$free_found" -eq "$free_status" ] && flock -n "$(lock_file "$1")" true; }
+  [ "$free_found" -eq 1 ] || { [ "$free_found" -eq "$free_status" ] && can_be_locked "$(lock_file "$1")"; }
 }
+# By its descriptor: flock FILE opens it with O_CREAT, which fs.protected_regular refuses with another user's file.
+can_be_locked() { (flock -n 9) 9<"$1"; }
 waiters_of() { lg status --json "$1" | grep -c '"position"'; }
 has_waiters() { [ "$(waiters_of "$1")" -eq "$2" ]; }
 lock_file() { echo "$DIR/$(printf %s "$1" | sha256sum | cut -d' ' -f1)"; }
