@@ -44,11 +44,15 @@ expect_status 0
 
 say "a writer is told of the readers"
 hold_as one build -s
+readers=$pid
 hold_as two build -s
+readers="$readers $pid"
 refused 75 'shared by ' lg exec -n build -- touch ran
 expect_err 'and 1 more'
 let_go one
 let_go two
+# shellcheck disable=SC2086
+went_well $readers
 
 say "the program's base name is published; all of it only with --publish-command"
 mkfifo go
