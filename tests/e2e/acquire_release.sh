@@ -84,11 +84,17 @@ refused 76 other2 lg release other2
 
 say "of ten that release one hold at once, one does"
 lg acquire job >of_ten
+note=$(grep -l "^handle=$(cat of_ten)" "$HOME"/.local/state/lockgate/keepers/*)
+keeper=$(sed -n 's/^keeper=//p' "$note")
+kill -STOP "$keeper"  # so that all of them have begun before the first is done
 all=''
 for _ in $(seq 10); do
   background lg release job "$(cat of_ten)" 2>>at_once
   all="$all $pid"
 done
+nine_wait_for_one() { [ "$(grep -c -- "-> .*:$(stat -c %i "$note") " /proc/locks)" -eq 9 ]; }
+wait_until nine_wait_for_one
+kill -CONT "$keeper"
 for one in $all; do
   ended "$one"
   echo "$status"
