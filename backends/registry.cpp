@@ -2,21 +2,14 @@
 #include "backends/registry.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace lockgate {
-namespace {
-
-constexpr std::array kBackends = {
-    BackendEntry{"file", "locks in files of this host", make_file_backend},
-};
-
-}  // namespace
 
 const BackendEntry* find_backend(std::string_view kind) {
-  const auto* const found =
-      std::find_if(kBackends.begin(), kBackends.end(), [&](const BackendEntry& entry) { return entry.kind == kind; });
-  return found == kBackends.end() ? nullptr : found;
+  const auto table = backend_table();
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const BackendEntry& entry) { return entry.kind == kind; });
+  return found == table.end() ? nullptr : &*found;
 }
 
 }  // namespace lockgate

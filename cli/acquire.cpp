@@ -14,6 +14,7 @@
 
 #include "cli/held.hpp"
 #include "cli/keeper.hpp"
+#include "cli/leased.hpp"
 #include "core/error.hpp"
 #include "core/process_table.hpp"
 
@@ -105,6 +106,9 @@ int relay(Session& session, const UniqueFd& link, pid_t keeper) {
 
 int run_acquire(Session& session) {
   const Request request = make_request(session, {});
+  if (has_leases(session)) {
+    [[maybe_unused]] const Timing possible = wanted_timing(session, request);
+  }
   const char* held = std::getenv("LOCKGATE_HELD");
   if (held != nullptr) {
     const AncestorHold hold = ancestor_hold(parse_held(held), *session.backend, request.name);

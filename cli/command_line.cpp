@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/did_you_mean.hpp"
 #include "cli/help.hpp"
 #include "cli/word_scan.hpp"
 #include "core/error.hpp"
@@ -37,7 +38,7 @@ std::string shown(const std::string& text) {
 std::string owners_of(const OptionSpec& option) {
   std::vector<std::string_view> names;
   for (const CommandSpec& command : command_table()) {
-    if (command.kind && command.kind != CommandKind::complete && option.of(*command.kind)) {
+    if (command.kind != CommandKind::complete && option.of(command.kind)) {
       names.push_back(command.name);
     }
   }
@@ -51,10 +52,6 @@ std::string owners_of(const OptionSpec& option) {
 [[noreturn]] void refuse_command(const std::string& word) {
   std::vector<std::string> names;
   for (const CommandSpec& command : command_table()) {
-    if (command.name == word) {
-      throw Error(ExitCode::usage, fmt::format("this build does not have the command {}", quote(word)),
-                  "it has exec, acquire, release, status and doctor");
-    }
     if (command.kind != CommandKind::complete) {
       names.emplace_back(command.name);
     }
@@ -82,7 +79,7 @@ void check_found(const Found& found, std::optional<CommandKind> command) {
   }
   const OptionSpec& option = *found.option;
   if (option.set == nullptr) {
-    refuse(command, fmt::format("{}: this build has the file backend only", found.text));
+    refuse(command, fmt::format("{}: this build has no {} backend", found.text, option.help));
   }
   if (command && !option.of(*command)) {
     refuse(command,
@@ -166,6 +163,54 @@ void check_release(CommandLine& line) {
   }
 }
 
+void check_renew(CommandLine& line) {
+  check_name(line);
+  if (line.names.size() < 2) {
+    refuse(line.command, fmt::format("no handle: lockgate renew {} HANDLE", shown(line.names.front())));
+  }
+  check_most(line, 2, "NAME and HANDLE");
+  line.flags.handle = line.names.back();
+  line.names.pop_back();
+}
+
+void check_set(CommandLine& line) {
+  check_name(line);
+  if (line.names.size() < 2) {
+    refuse(line.command, fmt::format("no value: lockgate set {} VALUE", shown(line.names.front())));
+  }
+  check_most(line, 2, "NAME and VALUE");
+  line.flags.value = line.names.back();
+  line.names.pop_back();
+  if (const std::string flaw = flaw_of_value(*line.flags.value); !flaw.empty()) {
+    refuse(line.command, fmt::format("the value {} {}", shown(*line.flags.value), flaw));
+  }
+}
+
+/// What a new token is like is asked for with --new-token, and nothing else is then.
+void check_serve(const CommandLine& line) {
+  check_most(line, 0, "no names");
+  const Flags& flags = line.flags;
+  if (!flags.new_token) {
+    if (flags.token_name || flags.token_role || !flags.name_prefixes.empty()) {
+      refuse(line.command, "--name, --role and --name-prefix describe a new token: say --new-token, too");
+    }
+    return;
+  }
+  if (!flags.token_name) {
+    refuse(line.command, "--new-token needs a name for the token: --name NAME");
+  }
+  for (const std::string& prefix : flags.name_prefixes) {
+    if (prefix.find_first_of(", \t") != std::string::npos) {
+      refuse(line.command, fmt::format("--name-prefix: {} has a comma or a space in it, which a file of tokens cannot "
+                                       "have there",
+                                       shown(prefix)));
+    }
+  }
+  if (flags.listen || flags.store || flags.tls_cert || flags.insecure) {
+    refuse(line.command, "--new-token makes a token and runs no server: give it --tokens at most");
+  }
+}
+
 void check_complete(const CommandLine& line) {
   if (line.names.size() != 1 || (line.names[0] != "names" && line.names[0] != "profiles")) {
     refuse(line.command, "__complete takes one word: names or profiles");
@@ -188,10 +233,20 @@ void check_command(CommandLine& line) {
         refuse(line.command, "--quiet asks about a lock: lockgate status -q NAME");
       }
       return;
+    case CommandKind::renew:
+      return check_renew(line);
+    case CommandKind::get:
+      check_name(line);
+      return check_most(line, 1, "one NAME");
+    case CommandKind::set:
+      return check_set(line);
+    case CommandKind::serve:
+      return check_serve(line);
     case CommandKind::doctor:
       return check_most(line, 0, "no names");
     case CommandKind::complete:
       return check_complete(line);
+    case CommandKind::watch:
     case CommandKind::help:
     case CommandKind::version:
     case CommandKind::overview:

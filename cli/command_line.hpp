@@ -15,7 +15,7 @@ struct CommandLine {
   CommandKind command = CommandKind::overview;
   std::string program_help;  // help, version, overview: the text to print
   Flags flags;
-  std::vector<std::string> names;  // exec, acquire, release: one; status: any number; complete: what is wanted
+  std::vector<std::string> names;  // most commands: one; status, watch: any number; complete: what is wanted
   std::vector<std::string> argv;   // exec: COMMAND ARG...; empty with --shell
 };
 

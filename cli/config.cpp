@@ -13,7 +13,9 @@
 #include <cerrno>
 #include <charconv>
 
+#include "cli/choice.hpp"
 #include "cli/config_tree.hpp"
+#include "cli/did_you_mean.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -151,12 +153,16 @@ class Checker {
   }
 
   [[nodiscard]] std::string http_url(const TreeNode& node) const {
-    std::string found = url(node, "a URL");
-    const std::size_t host = found.starts_with("https://") ? 8 : found.starts_with("http://") ? 7 : found.size();
-    if (host == found.size() || found[host] == '/') {
+    const bool is_socket = node.text.starts_with("unix:");
+    const std::string found = is_socket ? text(node, "a URL") : url(node, "a URL");
+    if (found.find("://") == std::string::npos && !is_socket) {
       wrong_type(node, "a URL such as https://locks.example.com");
     }
-    return found;
+    if (const std::string flaw = flaw_of_server_url(found); !flaw.empty()) {
+      source_.refuse(node, fmt::format("the URL {} {}", shown(found), flaw),
+                     "https://locks.example.com, http://127.0.0.1:55589 and unix:/PATH are such URLs");
+    }
+    return tidy_server_url(found, source_.folder);
   }
 
   [[nodiscard]] std::string path(const TreeNode& node) const {

@@ -48,9 +48,10 @@ std::string describe_holders(const LockState& lock, WallTime now) {
   return text;
 }
 
-std::string describe_place_in_queue(const LockState& lock, pid_t self) {
+std::string describe_place_in_queue(const LockState& lock, const ProcessOnHost& self) {
   for (std::size_t ahead = 0; ahead < lock.waiters.size(); ++ahead) {
-    if (lock.waiters[ahead].pid == self) {
+    const WaiterInfo& waiter = lock.waiters[ahead];
+    if (waiter.pid == self.pid && (waiter.host.empty() || waiter.host == self.host)) {
       return ahead == 0 ? "" : fmt::format("; {} ahead of you", ahead);
     }
   }

@@ -17,7 +17,13 @@ std::string describe(const HolderInfo& holder, WallTime now);
 /// "held by ...", "shared by A and 2 more", "free", or what else is known.
 std::string describe_holders(const LockState& lock, WallTime now);
 
+/// A process number says little without its host: a waiter on another one may bear the same.
+struct ProcessOnHost {
+  std::string host;
+  pid_t pid = 0;
+};
+
 /// "; 2 ahead of you", or nothing, for the waiter `self`.
-std::string describe_place_in_queue(const LockState& lock, pid_t self);
+std::string describe_place_in_queue(const LockState& lock, const ProcessOnHost& self);
 
 }  // namespace lockgate

@@ -27,14 +27,29 @@ std::string text_of(const Timeout& timeout) {
 
 std::vector<Line> effective_values(const Session& session) {
   const Settings& s = session.settings;
-  return {{"backend", s.backend.value, s.backend.origin},
-          {"dir", s.dir.value, s.dir.origin},
-          {"timeout", text_of(s.timeout.value), s.timeout.origin},
-          {"ttl", format_duration(s.ttl.value), s.ttl.origin},
-          {"kill_after", format_duration(s.kill_after.value), s.kill_after.origin},
-          {"conflict_exit_code", std::to_string(s.conflict_exit_code.value), s.conflict_exit_code.origin},
-          {"on_lost", s.on_lost.value, s.on_lost.origin},
-          {"color", s.color.value, s.color.origin}};
+  std::vector<Line> lines = {{"backend", s.backend.value, s.backend.origin}};
+  const auto add = [&lines](const char* what, const Setting<std::string>& setting) {
+    lines.push_back({what, setting.value.empty() ? "none" : setting.value, setting.origin});
+  };
+  if (s.kind.value == BackendKind::file) {
+    add("dir", s.dir);
+  } else {
+    add("url", s.server.url);
+    add("token_file", s.server.token_file);
+    add("ca_file", s.server.ca_file);
+    add("cert_file", s.server.cert_file);
+    add("key_file", s.server.key_file);
+  }
+  const bool by_lease = s.kind.value != BackendKind::file && s.kill_after.origin == "default";
+  const std::vector<Line> rest = {
+      {"timeout", text_of(s.timeout.value), s.timeout.origin},
+      {"ttl", format_duration(s.ttl.value), s.ttl.origin},
+      {"kill_after", by_lease ? "4s, or as the ttl allows" : format_duration(s.kill_after.value), s.kill_after.origin},
+      {"conflict_exit_code", std::to_string(s.conflict_exit_code.value), s.conflict_exit_code.origin},
+      {"on_lost", s.on_lost.value, s.on_lost.origin},
+      {"color", s.color.value, s.color.origin}};
+  lines.insert(lines.end(), rest.begin(), rest.end());
+  return lines;
 }
 
 /// Tries a lock on a file without a name, which disturbs nobody. Empty if it works.
@@ -54,9 +69,13 @@ std::optional<std::string> try_lock_in(const std::string& dir) {
 std::vector<std::string> find_faults(Session& session) {
   std::vector<std::string> faults;
   try {
+    connect(session);
     faults = session.backend->diagnose();
   } catch (const Error& error) {
     faults.push_back(error.what() + (error.next_step().empty() ? "" : "; " + error.next_step()));
+  }
+  if (session.settings.kind.value != BackendKind::file) {
+    return faults;
   }
   if (const auto fault = try_lock_in(session.settings.dir.value)) {
     faults.push_back(*fault);

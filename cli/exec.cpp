@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lockgate exec: the main job.
+#include "cli/exec.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -15,11 +17,10 @@
 #include <utility>
 
 #include "cli/held.hpp"
-#include "cli/session.hpp"
+#include "cli/leased.hpp"
 #include "cli/wait_line.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
-#include "core/supervisor.hpp"
 
 extern char** environ;
 
@@ -65,13 +66,14 @@ std::vector<std::string> environment_for(Session& session, const Grant& grant, i
     held += to_line(ancestors) + "\n";
   }
   held += to_line({session.backend->identity(grant.name), grant.handle});
-  return environment_with({{"LOCKGATE_NAME", grant.name.text()},
-                           {"LOCKGATE_HANDLE", grant.handle},
-                           {"LOCKGATE_FENCING_TOKEN", std::to_string(grant.token)},
-                           {"LOCKGATE_MODE", std::string(to_string(grant.mode))},
-                           {"LOCKGATE_BACKEND", session.backend->url()},
-                           {"LOCKGATE_HELD", held},
-                           {"LOCKGATE_FD", lock_fd < 0 ? "" : std::to_string(lock_fd)}});
+  return environment_with(
+      {{"LOCKGATE_NAME", grant.name.text()},
+       {"LOCKGATE_HANDLE", grant.handle},
+       {"LOCKGATE_FENCING_TOKEN", grant.lease && grant.token == 0 ? "" : std::to_string(grant.token)},
+       {"LOCKGATE_MODE", std::string(to_string(grant.mode))},
+       {"LOCKGATE_BACKEND", session.backend->url()},
+       {"LOCKGATE_HELD", held},
+       {"LOCKGATE_FD", lock_fd < 0 ? "" : std::to_string(lock_fd)}});
 }
 
 /// Before the lock is taken: a command that could not be given the lock's descriptor is not to wait for the lock.
@@ -94,19 +96,6 @@ UniqueFd inheritable(const Grant& grant) {
                 "raise the limit of open files (ulimit -n), or keep the descriptor from the command with --close");
   }
   return fd;
-}
-
-[[noreturn]] void fail_to_start(const std::string& program, int error) {
-  if (error == ENOENT) {
-    throw Error(ExitCode::not_found, fmt::format("cannot run {}: not found", quote(program)),
-                "look at the spelling, at PATH, and at the #! line if it is a script");
-  }
-  struct stat st {};
-  const bool is_directory = stat(program.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
-  throw Error(ExitCode::cannot_execute,
-              fmt::format("cannot run {}: {}", quote(program), is_directory ? "it is a directory" : errno_text(error)),
-              error == E2BIG ? "the command line and the environment are too large"
-                             : "COMMAND is a program or script with the x permission");
 }
 
 /// Where an ancestor of this process already has the lock, waiting for it would never end.
@@ -133,33 +122,107 @@ Entry check_ancestors(Session& session, Request& request) {
   return Entry::refuse;
 }
 
-SuperviseOptions supervise_options(Session& session, const Grant* grant) {
+/// For a hold that the kernel keeps: others may get at its file all the same.
+std::function<void()> watch_over(Session& session, const Grant& grant) {
+  return [&session, &grant, said = false]() mutable {
+    const auto damage = said ? std::nullopt : session.backend->damage(grant);
+    if (damage) {
+      said = true;
+      session.log.error(fmt::format("{} while {} was held: others may take the lock now, the command goes on", *damage,
+                                    grant.name.quoted()));
+    }
+  };
+}
+
+int run_under(Session& session, const Signals& signals, const Grant& grant, const std::vector<std::string>& program) {
+  UniqueFd lock_fd;
+  if (grant.lifeline >= 0 && !session.flags().close) {
+    lock_fd = inheritable(grant);
+  }
+  SuperviseOptions options = supervise_options(session);
+  options.look_after_hold = watch_over(session, grant);
+  Supervisor supervisor(signals, options);
+  const int error = supervisor.start(command_under(session, grant, lock_fd.get(), program));
+  if (error != 0) {
+    [[maybe_unused]] const Released released = session.backend->release(grant);
+    fail_to_start(program[0], error);
+  }
+  const Outcome outcome = supervisor.run();
+  if (outcome.left == Outcome::Left::nothing) {
+    if (session.backend->release(grant) == Released::was_lost) {
+      session.log.error(fmt::format("the hold of {} was gone before it was released", grant.name.quoted()));
+    }
+  } else {
+    tell_what_is_left(session, outcome, "and keeps the lock");
+    session.backend->abandon(grant);
+  }
+  return conclude(session, outcome);
+}
+
+int run_without_lock(Session& session, const Signals& signals, const std::vector<std::string>& program) {
+  Supervisor supervisor(signals, supervise_options(session));
+  if (const int error = supervisor.start({program, environment_with({})}); error != 0) {
+    fail_to_start(program[0], error);
+  }
+  const Outcome outcome = supervisor.run();
+  tell_what_is_left(session, outcome, "and goes on");
+  return conclude(session, outcome);
+}
+
+std::variant<Grant, Busy> wait_for_lock(Session& session, const Request& request) {
+  WaitLine line(session, request.name);
+  CommandWait waiting(line.options());
+  return session.backend->acquire(request, waiting);
+}
+
+int take_and_run(Session& session, const Signals& signals, const Request& request,
+                 const std::vector<std::string>& program) {
+  const auto result = wait_for_lock(session, request);
+  if (const auto* busy = std::get_if<Busy>(&result)) {
+    session.log.say(busy_line(session, request.name, *busy));
+    return session.settings.conflict_exit_code.value;
+  }
+  return run_under(session, signals, std::get<Grant>(result), program);
+}
+
+}  // namespace
+
+Command command_under(Session& session, const Grant& grant, int lock_fd, const std::vector<std::string>& program) {
+  return {program, environment_for(session, grant, lock_fd)};
+}
+
+SuperviseOptions supervise_options(const Session& session) {
   SuperviseOptions options;
   options.kill_after = session.settings.kill_after.value;
   options.max_hold = session.flags().max_hold;
   options.wait_for = session.flags().wait_tree ? WaitFor::tree : WaitFor::command;
-  if (grant != nullptr) {
-    options.look_after_hold = [&session, grant, said = false]() mutable {
-      const auto damage = said ? std::nullopt : session.backend->damage(*grant);
-      if (damage) {
-        said = true;
-        session.log.error(fmt::format("{} while {} was held: others may take the lock now, the command goes on",
-                                      *damage, grant->name.quoted()));
-      }
-    };
-  }
   return options;
 }
 
-/// What the command's end means for lockgate's own.
-int conclude(Session& session, const Outcome& outcome) {
+void fail_to_start(const std::string& program, int error) {
+  if (error == ENOENT) {
+    throw Error(ExitCode::not_found, fmt::format("cannot run {}: not found", quote(program)),
+                "look at the spelling, at PATH, and at the #! line if it is a script");
+  }
+  struct stat st {};
+  const bool is_directory = stat(program.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+  throw Error(ExitCode::cannot_execute,
+              fmt::format("cannot run {}: {}", quote(program), is_directory ? "it is a directory" : errno_text(error)),
+              error == E2BIG ? "the command line and the environment are too large"
+                             : "COMMAND is a program or script with the x permission");
+}
+
+void tell_what_is_left(const Session& session, const Outcome& outcome, const std::string& what_of_it) {
   for (const ProcessInfo& process : outcome.unreachable) {
-    session.log.error(fmt::format("process {} ({}) could not be ended: it belongs to another user, and keeps the lock",
-                                  process.pid, printable(process.command)));
+    session.log.error(fmt::format("process {} ({}) could not be ended: it belongs to another user, {}", process.pid,
+                                  printable(process.command), what_of_it));
   }
   if (outcome.left == Outcome::Left::something && outcome.unreachable.empty()) {
     session.log.error("something that the command started goes on: /proc does not show it here");
   }
+}
+
+int conclude(const Session& session, const Outcome& outcome) {
   if (outcome.cause == Outcome::Cause::max_hold) {
     session.log.error(fmt::format("the command was ended after {} (--max-hold)",
                                   format_duration(session.flags().max_hold.value_or(Duration(0)))));
@@ -177,48 +240,14 @@ int conclude(Session& session, const Outcome& outcome) {
   return outcome.exit_status();
 }
 
-int run_under(Session& session, const Signals& signals, const Grant& grant, const std::vector<std::string>& program) {
-  UniqueFd lock_fd;
-  if (grant.lifeline >= 0 && !session.flags().close) {
-    lock_fd = inheritable(grant);
-  }
-  Supervisor supervisor(signals, supervise_options(session, &grant));
-  const int error = supervisor.start({program, environment_for(session, grant, lock_fd.get())});
-  if (error != 0) {
-    [[maybe_unused]] const Released released = session.backend->release(grant);
-    fail_to_start(program[0], error);
-  }
-  const Outcome outcome = supervisor.run();
-  if (outcome.left == Outcome::Left::nothing) {
-    if (session.backend->release(grant) == Released::was_lost) {
-      session.log.error(fmt::format("the hold of {} was gone before it was released", grant.name.quoted()));
-    }
-  } else {
-    session.backend->abandon(grant);
-  }
-  return conclude(session, outcome);
-}
-
-int run_without_lock(Session& session, const Signals& signals, const std::vector<std::string>& program) {
-  Supervisor supervisor(signals, supervise_options(session, nullptr));
-  if (const int error = supervisor.start({program, environment_with({})}); error != 0) {
-    fail_to_start(program[0], error);
-  }
-  return conclude(session, supervisor.run());
-}
-
-std::variant<Grant, Busy> wait_for_lock(Session& session, const Request& request) {
-  WaitLine line(session, request.name);
-  CommandWait waiting(line.options());
-  return session.backend->acquire(request, waiting);
-}
-
-}  // namespace
-
 int run_exec(Session& session, const Signals& signals) {
   const std::vector<std::string> program = program_to_run(session.line);
   Request request = make_request(session, program);
-  check_descriptor_limit(session.flags());
+  if (has_leases(session)) {
+    [[maybe_unused]] const Timing possible = wanted_timing(session, request);
+  } else {
+    check_descriptor_limit(session.flags());
+  }
   switch (check_ancestors(session, request)) {
     case Entry::pass:
       return run_without_lock(session, signals, program);
@@ -227,12 +256,8 @@ int run_exec(Session& session, const Signals& signals) {
     case Entry::take:
       break;
   }
-  const auto result = wait_for_lock(session, request);
-  if (const auto* busy = std::get_if<Busy>(&result)) {
-    session.log.say(busy_line(session, request.name, *busy));
-    return session.settings.conflict_exit_code.value;
-  }
-  return run_under(session, signals, std::get<Grant>(result), program);
+  return has_leases(session) ? exec_leased(session, signals, request, program)
+                             : take_and_run(session, signals, request, program);
 }
 
 }  // namespace lockgate

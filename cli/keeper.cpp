@@ -15,8 +15,10 @@
 
 #include "cli/command_wait.hpp"
 #include "cli/keeper_notes.hpp"
+#include "cli/leased.hpp"
 #include "core/error.hpp"
 #include "core/handle.hpp"
+#include "core/renewer.hpp"
 
 namespace lockgate {
 namespace {
@@ -30,7 +32,6 @@ void detach(KeeperOrder& order) {
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
     signal(number, SIG_DFL);  // ignored by the caller or not: `release` asks by SIGTERM
   }
-  [[maybe_unused]] const int moved = chdir("/");
   constexpr int kLink = 3;
   constexpr int kOwner = 4;
   // Through high numbers first: either could stand where the other is to go. All of them end with close_range().
@@ -45,6 +46,12 @@ void detach(KeeperOrder& order) {
     order.owner.reset(dup3(owner, kOwner, O_CLOEXEC));
   }
   syscall(SYS_close_range, owner >= 0 ? kOwner + 1 : kLink + 1, ~0U, 0);
+}
+
+/// The backend anew: connections that the old one had are closed now, unknown to it. So it is not even destroyed.
+void reconnect(Session& session) {
+  [[maybe_unused]] const Backend* old = session.backend.release();
+  connect(session);
 }
 
 void tell(const KeeperOrder& order, const std::string& message) {
@@ -79,22 +86,46 @@ CommandWaitOptions wait_options(Session& session, const Request& request, const 
   return options;
 }
 
-/// Holds the lock until it is to be given back. Why it is gone before that, or nothing.
-std::string hold(Session& session, const Grant& grant, const KeeperOrder& order, const UniqueFd& signals) {
-  std::array<pollfd, 2> fds = {{{signals.get(), POLLIN, 0}, {order.owner.get(), POLLIN, 0}}};
+/// A lease that is renewed for as long as this lives.
+struct LeaseKeeping {
+  LeaseKeeping(Session& session, const Leased& held)
+      : renewer(
+            held.timing, held.lease,
+            [&session, &held](const Attempt& attempt) { return session.backend->renew(held.grant, attempt); },
+            [](const Lease&) {}, lost) {}
+
+  LostEvent lost;
+  Renewer renewer;
+};
+
+/// What ended the hold.
+struct HoldEnd {
+  bool is_asked_for = false;  // by `release`, which waits and reads our note
+  std::string lost;           // why it is gone before that; empty: it is not
+};
+
+/// Holds the lock until it is to be given back.
+HoldEnd hold(Session& session, const Grant& grant, const KeeperOrder& order, const UniqueFd& signals,
+             const LeaseKeeping* lease) {
+  std::array<pollfd, 3> fds = {{{signals.get(), POLLIN, 0},
+                                {order.owner.get(), POLLIN, 0},
+                                {lease != nullptr ? lease->lost.fd() : -1, POLLIN, 0}}};
+  const auto lost = [&] {
+    return (lease != nullptr ? lease->lost.reason() : session.backend->damage(grant)).value_or("");
+  };
   const BootTime begin = BootClock::now();
   const std::optional<BootTime> over =
       session.flags().max_hold ? std::optional(begin + *session.flags().max_hold) : std::nullopt;
   while (true) {
     const BootTime now = BootClock::now();
     if (over && now >= *over) {
-      return session.backend->damage(grant).value_or("");
+      return {false, lost()};
     }
     const BootTime wake = over ? std::min(*over, now + kLookEvery) : now + kLookEvery;
     poll(fds.data(), fds.size(), poll_timeout(wake, now));
-    const auto damage = session.backend->damage(grant);
-    if (damage || fds[1].revents != 0 || Signals::next(signals)) {
-      return damage.value_or("");
+    HoldEnd end{Signals::next(signals).has_value(), lost()};
+    if (end.is_asked_for || !end.lost.empty() || fds[1].revents != 0) {
+      return end;
     }
   }
 }
@@ -105,20 +136,30 @@ void on_loss(const Session& session, const KeeperOrder& order) {
   }
 }
 
-int run(Session& session, const Request& request, const KeeperOrder& order) {
-  // While the foreground is there, its end is the end of the wish: it dies, we get SIGTERM.
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != order.foreground) {
-    return to_int(ExitCode::conflict);  // it died before the line above
+/// Gives the lock back, and leaves in the note what `release` has to tell of it, if it was not to be had.
+int give_back(Session& session, const Grant& grant, const KeeperNotes& notes, KeeperNote note, const HoldEnd& end) {
+  // The note first: whoever sees the lock free is not to find a hold that could still be released.
+  notes.remove(note.id);
+  try {
+    if (session.backend->release(grant) == Released::done || !grant.lease) {
+      return to_int(ExitCode::done);
+    }
+    note.lost = "it was gone before it was released";
+  } catch (const Error& error) {
+    if (!grant.lease) {
+      throw;
+    }
+    note.not_released = error.what();
   }
-  const UniqueFd signals = Signals::open({SIGTERM, SIGINT, SIGHUP, SIGQUIT});
-  CommandWait waiting(wait_options(session, request, order));
-  const auto result = session.backend->acquire(request, waiting);
-  if (const auto* busy = std::get_if<Busy>(&result)) {
-    tell(order, "b" + busy_line(session, request.name, *busy));
-    return to_int(ExitCode::conflict);
+  if (end.is_asked_for) {
+    notes.write(note);
   }
-  const auto& grant = std::get<Grant>(result);
+  return to_int(ExitCode::lost);
+}
+
+/// From the grant to the end of the hold.
+int keep_held(Session& session, const Grant& grant, const KeeperOrder& order, const UniqueFd& signals,
+              LeaseKeeping* lease) {
   const KeeperNotes notes;
   KeeperNote note{public_id_text(grant.handle),
                   grant.handle,
@@ -129,23 +170,71 @@ int run(Session& session, const Request& request, const KeeperOrder& order) {
                   boot_id(),
                   order.acquirer,
                   order.acquirer_since,
+                  "",
                   ""};
   notes.write(note);
   // Before the word, for the foreground ends as soon as it has told the user. If it ends without, the link says so.
   prctl(PR_SET_PDEATHSIG, 0);
   tell(order, "g" + grant.handle);
-  if (foreground_knows(order)) {
-    note.lost = hold(session, grant, order, signals);
+  const HoldEnd end = foreground_knows(order) ? hold(session, grant, order, signals, lease) : HoldEnd{};
+  if (lease != nullptr) {
+    lease->renewer.stop();
   }
-  // The note first: whoever sees the lock free is not to find a hold that could still be released.
-  if (note.lost.empty()) {
-    notes.remove(note.id);
-  } else {
+  if (end.lost.empty()) {
+    return give_back(session, grant, notes, note, end);
+  }
+  note.lost = end.lost;
+  try {
     notes.write(note);
-    on_loss(session, order);
+  } catch (const Error&) {
+    // Disk full, say: the owner has to hear of it all the same.
   }
-  [[maybe_unused]] const Released released = session.backend->release(grant);
-  return to_int(note.lost.empty() ? ExitCode::done : ExitCode::lost);
+  on_loss(session, order);
+  if (lease == nullptr) {
+    [[maybe_unused]] const Released released = session.backend->release(grant);
+  }
+  return to_int(ExitCode::lost);
+}
+
+int tell_busy(Session& session, const LockName& name, const KeeperOrder& order, const Busy& busy) {
+  tell(order, "b" + busy_line(session, name, busy));
+  return to_int(ExitCode::conflict);
+}
+
+int take_and_keep(Session& session, const Request& request, const KeeperOrder& order, const UniqueFd& signals) {
+  CommandWait waiting(wait_options(session, request, order));
+  const auto result = session.backend->acquire(request, waiting);
+  if (const auto* busy = std::get_if<Busy>(&result)) {
+    return tell_busy(session, request.name, order, *busy);
+  }
+  return keep_held(session, std::get<Grant>(result), order, signals, nullptr);
+}
+
+int take_and_keep_leased(Session& session, const Request& request, const KeeperOrder& order, const UniqueFd& signals) {
+  CommandWait waiting(wait_options(session, request, order));
+  const auto result = take_leased(session, request, waiting);
+  if (const auto* busy = std::get_if<Busy>(&result)) {
+    return tell_busy(session, request.name, order, *busy);
+  }
+  const auto& held = std::get<Leased>(result);
+  try {
+    LeaseKeeping lease(session, held);
+    return keep_held(session, held.grant, order, signals, &lease);
+  } catch (const Error&) {
+    release_quietly(session, held.grant);  // the note could not be written, say
+    throw;
+  }
+}
+
+int run(Session& session, const Request& request, const KeeperOrder& order) {
+  // While the foreground is there, its end is the end of the wish: it dies, we get SIGTERM.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != order.foreground) {
+    return to_int(ExitCode::conflict);  // it died before the line above
+  }
+  const UniqueFd signals = Signals::open({SIGTERM, SIGINT, SIGHUP, SIGQUIT});
+  return has_leases(session) ? take_and_keep_leased(session, request, order, signals)
+                             : take_and_keep(session, request, order, signals);
 }
 
 }  // namespace
@@ -154,6 +243,10 @@ void keep(Session& session, const Request& request, KeeperOrder order) {
   detach(order);
   int status = to_int(ExitCode::internal);
   try {
+    if (has_leases(session)) {
+      reconnect(session);
+    }
+    [[maybe_unused]] const int moved = chdir("/");
     status = run(session, request, order);
   } catch (const Cancelled&) {
     status = to_int(ExitCode::conflict);

@@ -62,11 +62,11 @@ Number number_in(const std::map<std::string, std::string>& values, const char* k
 
 std::string to_text(const KeeperNote& note) {
   return fmt::format(
-      "handle={}\nurl={}\nname={}\nmode={}\nkeeper={}\nsince={}\nboot={}\nacquirer={}\nacquirer_since={}\nlost={}\nend="
-      "\n",
+      "handle={}\nurl={}\nname={}\nmode={}\nkeeper={}\nsince={}\nboot={}\nacquirer={}\nacquirer_since={}\nlost={}\n"
+      "not_released={}\nend=\n",
       note.handle, percent_encode(note.lock.url), percent_encode(note.lock.name), to_string(note.mode), note.keeper,
       note.since.time_since_epoch().count(), note.boot, note.acquirer, note.acquirer_since.time_since_epoch().count(),
-      percent_encode(note.lost));
+      percent_encode(note.lost), percent_encode(note.not_released));
 }
 
 std::optional<KeeperNote> parse(const std::string& id, const std::string& text) {
@@ -92,6 +92,7 @@ std::optional<KeeperNote> parse(const std::string& id, const std::string& text) 
   note.acquirer = number_in<pid_t>(values, "acquirer");
   note.acquirer_since = BootTime(Duration(number_in<BootTime::rep>(values, "acquirer_since")));
   note.lost = values["lost"];
+  note.not_released = values["not_released"];
   return note;
 }
 

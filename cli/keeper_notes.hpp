@@ -25,6 +25,8 @@ struct KeeperNote {
   pid_t acquirer = 0;  // the process that ran `lockgate acquire`, usually a shell
   BootTime acquirer_since;
   std::string lost;  // why the hold is gone although nobody released it
+  /// Why it could not be given back when that was asked for: it ends with its lease.
+  std::string not_released;
 
   /// The keeper, if it runs.
   [[nodiscard]] std::optional<Process> find_keeper() const;

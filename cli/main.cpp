@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// lockgate: the only place where errors become exit statuses.
+// lockgate and lockgate-net: the only place where errors become exit statuses.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <exception>
 
+#include "backends/registry.hpp"
+#include "cli/program.hpp"
+#include "cli/serve.hpp"
 #include "cli/session.hpp"
 #include "core/error.hpp"
 
@@ -23,7 +26,43 @@ void fill_standard_descriptors() {
   }
 }
 
-int run(CommandLine line, const Signals& signals) {
+/// Commands that go to a backend.
+int run_placed(CommandLine line, const Start& start) {
+  Settings settings = resolve_settings(line.flags, Surroundings::of_this_process());
+  const std::string kind(to_string(settings.kind.value));
+  const bool needs_backend = line.command != CommandKind::complete || line.names.at(0) != "profiles";
+  if (needs_backend && find_backend(kind) == nullptr) {
+    hand_over(start, kind);
+  }
+  Session session = open_session(std::move(line), std::move(settings));
+  if (session.line.command == CommandKind::doctor) {
+    return run_doctor(session);
+  }
+  if (session.line.command == CommandKind::complete) {
+    return run_complete(session);
+  }
+  connect(session);
+  switch (session.line.command) {
+    case CommandKind::exec:
+      return run_exec(session, start.signals);
+    case CommandKind::acquire:
+      return run_acquire(session);
+    case CommandKind::release:
+      return run_release(session);
+    case CommandKind::renew:
+      return run_renew(session);
+    case CommandKind::status:
+      return run_status(session);
+    case CommandKind::get:
+      return run_get(session);
+    case CommandKind::set:
+      return run_set(session);
+    default:
+      return run_watch(session);
+  }
+}
+
+int run(CommandLine line, const Start& start) {
   switch (line.command) {
     case CommandKind::help:
     case CommandKind::version:
@@ -33,23 +72,10 @@ int run(CommandLine line, const Signals& signals) {
       [[maybe_unused]] const ssize_t shown = write(STDERR_FILENO, line.program_help.data(), line.program_help.size());
       return to_int(ExitCode::usage);
     }
+    case CommandKind::serve:
+      return line.flags.new_token ? run_new_token(line) : run_serve(line, start);
     default:
-      break;
-  }
-  Session session = open_session(std::move(line));
-  switch (session.line.command) {
-    case CommandKind::exec:
-      return run_exec(session, signals);
-    case CommandKind::acquire:
-      return run_acquire(session);
-    case CommandKind::release:
-      return run_release(session);
-    case CommandKind::status:
-      return run_status(session);
-    case CommandKind::doctor:
-      return run_doctor(session);
-    default:
-      return run_complete(session);
+      return run_placed(std::move(line), start);
   }
 }
 
@@ -57,7 +83,8 @@ int run_and_report(int argc, char** argv) {
   const Log log(Log::Level::normal);
   try {
     const Signals signals;
-    return run(parse_command_line(argc, argv), signals);
+    check_caller();
+    return run(parse_command_line(argc, argv), {argv, signals});
   } catch (const Cancelled& cancelled) {
     die_of(cancelled.signal);
   } catch (const Error& error) {

@@ -19,14 +19,14 @@ constexpr std::size_t kMaxId = 1024;
 constexpr std::array<CommandSpec, 11> kCommands = {{{"exec", CommandKind::exec},
                                                     {"acquire", CommandKind::acquire},
                                                     {"release", CommandKind::release},
+                                                    {"renew", CommandKind::renew},
                                                     {"status", CommandKind::status},
+                                                    {"get", CommandKind::get},
+                                                    {"set", CommandKind::set},
+                                                    {"watch", CommandKind::watch},
+                                                    {"serve", CommandKind::serve},
                                                     {"doctor", CommandKind::doctor},
-                                                    {"__complete", CommandKind::complete},
-                                                    {"renew", {}},
-                                                    {"get", {}},
-                                                    {"set", {}},
-                                                    {"watch", {}},
-                                                    {"serve", {}}}};
+                                                    {"__complete", CommandKind::complete}}};
 
 // ---- setters that many options share
 
@@ -60,6 +60,13 @@ std::optional<Number> parse_number(const std::string& text) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   return error == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
+}
+
+/// A limit: a number that is not 0.
+template <auto Member>
+std::string set_limit(Flags& flags, const std::string& text) {
+  flags.*Member = parse_number<std::size_t>(text);
+  return flags.*Member && *(flags.*Member) > 0 ? "" : "is not a number greater than 0";
 }
 
 // ---- setters of one option
@@ -113,7 +120,7 @@ std::string set_owner_pid(Flags& flags, const std::string& text) {
 
 std::string set_value(Flags& flags, const std::string& text) {
   flags.value = text;
-  return text.size() <= kMaxValue ? "" : fmt::format("has {} bytes; a value has at most {}", text.size(), kMaxValue);
+  return flaw_of_value(text);
 }
 
 /// One line of text of a bounded length.
@@ -136,6 +143,42 @@ std::string set_id(Flags& flags, const std::string& text) {
   return text.empty() ? "is empty" : flaw_of_line(text, kMaxId);
 }
 
+std::string set_handle(Flags& flags, const std::string& text) {
+  flags.handle = text;
+  return text.empty() ? "is empty" : flaw_of_line(text, kMaxId);
+}
+
+std::string add_name_prefix(Flags& flags, const std::string& text) {
+  flags.name_prefixes.push_back(text);
+  return text.empty() ? "is empty" : flaw_of_line(text, kMaxId);
+}
+
+std::string set_max_ttl(Flags& flags, const std::string& text) {
+  flags.max_ttl = parse_duration(text);
+  if (!flags.max_ttl) {
+    return fmt::format("is no duration; {}", kDurationLook);
+  }
+  return *flags.max_ttl < kShortestTtl || *flags.max_ttl > kLongestTtl ? "is not between 2s and 1h" : "";
+}
+
+std::string set_log_format(Flags& flags, const std::string& text) {
+  flags.log_format = text;
+  return text == "text" || text == "json" ? "" : "is neither text nor json";
+}
+
+std::string set_token_name(Flags& flags, const std::string& text) {
+  constexpr auto kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  flags.token_name = text;
+  return text.empty() || text.size() > 64 || text.find_first_not_of(kAllowed) != std::string::npos
+             ? "is no name for a token; it has 1 to 64 letters, digits, dots, underscores and dashes"
+             : "";
+}
+
+std::string set_token_role(Flags& flags, const std::string& text) {
+  flags.token_role = text;
+  return text == "read" || text == "lock" || text == "admin" ? "" : "is none of read, lock, admin";
+}
+
 std::string set_nothing(Flags& /*flags*/, const std::string& /*text*/) {
   return {};  // help and version are acted on before any value is looked at
 }
@@ -149,9 +192,18 @@ constexpr unsigned kExec = bit(CommandKind::exec);
 constexpr unsigned kAcquire = bit(CommandKind::acquire);
 constexpr unsigned kRelease = bit(CommandKind::release);
 constexpr unsigned kStatus = bit(CommandKind::status);
+constexpr unsigned kRenew = bit(CommandKind::renew);
+constexpr unsigned kGet = bit(CommandKind::get);
+constexpr unsigned kSet = bit(CommandKind::set);
+constexpr unsigned kWatch = bit(CommandKind::watch);
+constexpr unsigned kServe = bit(CommandKind::serve);
 constexpr unsigned kDoctor = bit(CommandKind::doctor);
 constexpr unsigned kTake = kExec | kAcquire;
-constexpr unsigned kAll = kTake | kRelease | kStatus | kDoctor | bit(CommandKind::complete) | bit(CommandKind::help);
+/// All that go to a backend.
+constexpr unsigned kPlaced = kTake | kRelease | kRenew | kStatus | kGet | kSet | kWatch | kDoctor |
+                             bit(CommandKind::complete) | bit(CommandKind::help);
+constexpr unsigned kAll = kPlaced | kServe;
+constexpr unsigned kJson = kStatus | kGet | kWatch | kDoctor;
 
 constexpr bool kGlobal = true;
 constexpr bool kLocal = false;
@@ -164,20 +216,29 @@ constexpr OptionSpec value_of(std::string_view name, char letter, std::string_vi
                               unsigned commands, SetFlag set) {
   return {name, letter, placeholder, help, commands, kLocal, set};
 }
-constexpr OptionSpec of_other_backends(std::string_view name) {
-  return {name, 0, "TEXT", "an option of other backends", 0, kGlobal, nullptr};
+constexpr OptionSpec place_of(std::string_view name, char letter, std::string_view placeholder, std::string_view help,
+                              SetFlag set) {
+  return {name, letter, placeholder, help, kPlaced, kGlobal, set};
+}
+constexpr OptionSpec of_missing(std::string_view backend, std::string_view name) {
+  return {name, 0, "TEXT", backend, 0, kGlobal, nullptr};
 }
 
 constexpr std::array kOptions = {
-    OptionSpec{"backend", 'b', "BACKEND", "kind, URL or profile", kAll, kGlobal, set_text<&Flags::backend>},
-    OptionSpec{"config", 0, "FILE", "the configuration file", kAll, kGlobal, set_text<&Flags::config>},
-    OptionSpec{"dir", 0, "DIR", "where the lock files are", kAll, kGlobal, set_text<&Flags::dir>},
-    OptionSpec{"allow-insecure-dir", 0, "", "use DIR even if strangers could tamper with it", kAll, kGlobal,
-               set_true<&Flags::allow_insecure_dir>},
+    place_of("backend", 'b', "BACKEND", "kind, URL or profile", set_text<&Flags::backend>),
+    place_of("config", 0, "FILE", "the configuration file", set_text<&Flags::config>),
+    place_of("dir", 0, "DIR", "where the lock files are", set_text<&Flags::dir>),
+    place_of("allow-insecure-dir", 0, "", "use DIR even if strangers could tamper with it",
+             set_true<&Flags::allow_insecure_dir>),
+    place_of("url", 0, "URL", "of the lock server", set_text<&Flags::url>),
+    place_of("token-file", 0, "FILE", "the token for the lock server", set_text<&Flags::token_file>),
+    place_of("cacert", 0, "FILE", "certificates of the authorities to trust", set_text<&Flags::ca_file>),
+    place_of("cert", 0, "FILE", "the client's certificate", set_text<&Flags::cert_file>),
+    place_of("key", 0, "FILE", "the key of the client's certificate", set_text<&Flags::key_file>),
+    place_of("color", 0, "WHEN", "auto, always or never", set_color),
     OptionSpec{"quiet", 'q', "", "say nothing but errors", kAll, kGlobal, set_true<&Flags::quiet>},
     OptionSpec{"verbose", 'v', "", "say more; twice: still more", kAll, kGlobal, set_verbose},
-    OptionSpec{"json", 0, "", "print JSON", kStatus | kDoctor, kGlobal, set_true<&Flags::json>},
-    OptionSpec{"color", 0, "WHEN", "auto, always or never", kAll, kGlobal, set_color},
+    OptionSpec{"json", 0, "", "print JSON", kJson, kGlobal, set_true<&Flags::json>},
     OptionSpec{"version", 0, "", "print the version", kAll, kGlobal, set_nothing},
     OptionSpec{"help", 'h', "", "print help", kAll, kGlobal, set_nothing},
 
@@ -186,12 +247,13 @@ constexpr std::array kOptions = {
     switch_of("nonblock", 'n', "do not wait", kTake, set_true<&Flags::nonblock>),
     value_of("timeout", 'w', "D", "wait at most D", kTake, set_timeout),
     value_of("conflict-exit-code", 'E', "N", "exit status where the lock was not had", kTake, set_conflict_exit_code),
-    value_of("ttl", 0, "D", "lease length; no meaning for files", kTake, set_ttl),
+    value_of("ttl", 0, "D", "lease length", kTake, set_ttl),
     value_of("value", 0, "TEXT", "publish TEXT with the lock", kTake, set_value),
     value_of("reason", 0, "TEXT", "publish why the lock is held", kTake, set_reason),
     value_of("id", 0, "ID", "the acquirer's id", kTake, set_id),
     switch_of("publish-command", 0, "publish the whole command line", kTake, set_true<&Flags::publish_command>),
-    switch_of("path", 0, "NAME is the file or directory to lock", kTake | kRelease | kStatus, set_true<&Flags::path>),
+    switch_of("path", 0, "NAME is the file or directory to lock", kTake | kRelease | kStatus | kGet,
+              set_true<&Flags::path>),
     value_of("shell", 'c', "STRING", "run STRING with a shell", kExec, set_text<&Flags::shell>),
     value_of("on-lost", 0, "WHAT", "terminate or continue when the lock is lost", kTake, set_on_lost),
     value_of("kill-after", 0, "D", "from SIGTERM to SIGKILL", kExec, set_duration<&Flags::kill_after>),
@@ -205,18 +267,39 @@ constexpr std::array kOptions = {
     switch_of("yes", 0, "do not ask", kRelease, set_true<&Flags::yes>),
     switch_of("watch", 0, "redraw the table as things change", kStatus, set_true<&Flags::watch>),
 
-    of_other_backends("url"),
-    of_other_backends("token-file"),
-    of_other_backends("cacert"),
-    of_other_backends("cert"),
-    of_other_backends("key"),
-    of_other_backends("kubeconfig"),
-    of_other_backends("context"),
-    of_other_backends("namespace"),
-    of_other_backends("resource"),
-    of_other_backends("lease"),
-    of_other_backends("endpoints"),
-    of_other_backends("prefix"),
+    switch_of("keep", 0, "renew until stopped, or until the hold is gone", kRenew, set_true<&Flags::keep>),
+    value_of("handle", 0, "HANDLE", "of the hold", kSet, set_handle),
+    value_of("name-prefix", 0, "P", "locks whose names begin with P; may be repeated", kWatch | kServe,
+             add_name_prefix),
+
+    value_of("listen", 0, "WHERE", "ADDR:PORT or unix:PATH", kServe, set_text<&Flags::listen>),
+    value_of("store", 0, "STORE", "sqlite:PATH or memory", kServe, set_text<&Flags::store>),
+    value_of("tls-cert", 0, "FILE", "the server's certificate", kServe, set_text<&Flags::tls_cert>),
+    value_of("tls-key", 0, "FILE", "the key of that certificate", kServe, set_text<&Flags::tls_key>),
+    value_of("client-ca", 0, "FILE", "who signs the certificates that clients must have", kServe,
+             set_text<&Flags::client_ca>),
+    value_of("tokens", 0, "FILE", "who may do what", kServe, set_text<&Flags::tokens>),
+    switch_of("insecure", 0, "let strangers in, without encryption", kServe, set_true<&Flags::insecure>),
+    value_of("max-ttl", 0, "D", "the longest lease", kServe, set_max_ttl),
+    switch_of("no-restart-grace", 0, "grant at once after a restart", kServe, set_true<&Flags::no_restart_grace>),
+    value_of("max-body", 0, "N", "bytes of one request", kServe, set_limit<&Flags::max_body>),
+    value_of("max-connections", 0, "N", "connections in all", kServe, set_limit<&Flags::max_connections>),
+    value_of("max-connections-per-address", 0, "N", "connections from one address", kServe,
+             set_limit<&Flags::max_connections_per_address>),
+    value_of("max-waiters", 0, "N", "who may wait for one lock", kServe, set_limit<&Flags::max_waiters>),
+    value_of("max-locks", 0, "N", "locks held or waited for", kServe, set_limit<&Flags::max_locks>),
+    value_of("log-format", 0, "FORMAT", "text or json", kServe, set_log_format),
+    switch_of("new-token", 0, "make a token and run no server", kServe, set_true<&Flags::new_token>),
+    value_of("name", 0, "NAME", "of the new token", kServe, set_token_name),
+    value_of("role", 0, "ROLE", "of the new token: read, lock or admin", kServe, set_token_role),
+
+    of_missing("k8s", "kubeconfig"),
+    of_missing("k8s", "context"),
+    of_missing("k8s", "namespace"),
+    of_missing("k8s", "resource"),
+    of_missing("k8s", "lease"),
+    of_missing("etcd", "endpoints"),
+    of_missing("etcd", "prefix"),
 };
 
 template <class Test>
@@ -226,6 +309,21 @@ const OptionSpec* find_where(Test test) {
 }
 
 }  // namespace
+
+std::string flaw_of_value(const std::string& text) {
+  if (text.size() > kMaxValue) {
+    return fmt::format("has {} bytes; a value has at most {}", text.size(), kMaxValue);
+  }
+  // Control characters are no flaw here: a value may have lines.
+  for (std::size_t at = 0; const auto flaw = find_flaw(std::string_view(text).substr(at));) {
+    at += flaw->offset;
+    if (flaw->what.ends_with("UTF-8")) {
+      return fmt::format("has {} at byte {}; a value is UTF-8", flaw->what, at);
+    }
+    at += static_cast<unsigned char>(text[at]) < 0x80 ? 1 : 2;
+  }
+  return "";
+}
 
 std::span<const CommandSpec> command_table() {
   return kCommands;

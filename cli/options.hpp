@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/settings.hpp"
 #include "core/lock.hpp"
@@ -19,7 +20,12 @@ enum class CommandKind {
   exec,
   acquire,
   release,
+  renew,
   status,
+  get,
+  set,
+  watch,
+  serve,
   doctor,
   complete,  // `__complete names|profiles`, for the shell completions
   help,
@@ -29,7 +35,7 @@ enum class CommandKind {
 
 struct CommandSpec {
   std::string_view name;
-  std::optional<CommandKind> kind;  // empty: a command that this build does not have
+  CommandKind kind;
 };
 
 std::span<const CommandSpec> command_table();
@@ -37,9 +43,31 @@ std::span<const CommandSpec> command_table();
 /// "exec"; empty for help, version and overview.
 std::string_view to_string(CommandKind kind);
 
+/// What the options of `serve` say; empty or false where they were not given.
+struct ServeFlags {
+  std::optional<std::string> listen;
+  std::optional<std::string> store;
+  std::optional<std::string> tls_cert;
+  std::optional<std::string> tls_key;
+  std::optional<std::string> client_ca;
+  std::optional<std::string> tokens;
+  bool insecure = false;
+  std::optional<Duration> max_ttl;
+  bool no_restart_grace = false;
+  std::optional<std::size_t> max_body;
+  std::optional<std::size_t> max_connections;
+  std::optional<std::size_t> max_connections_per_address;
+  std::optional<std::size_t> max_waiters;
+  std::optional<std::size_t> max_locks;
+  std::optional<std::string> log_format;
+  bool new_token = false;
+  std::optional<std::string> token_name;
+  std::optional<std::string> token_role;
+};
+
 /// What the options of a command line say. Those that the environment and the configuration can say too are in the
 /// base; empty or false where they were not given. The values are checked one by one.
-struct Flags : SettingsInput {
+struct Flags : SettingsInput, ServeFlags {
   bool quiet = false;
   int verbose = 0;
   bool json = false;
@@ -60,7 +88,9 @@ struct Flags : SettingsInput {
   bool force = false;
   bool yes = false;
   bool watch = false;
-  std::optional<std::string> handle;  // the second word of `release`
+  bool keep = false;
+  std::optional<std::string> handle;       // the second word of `release` and `renew`; `set --handle`
+  std::vector<std::string> name_prefixes;  // watch, serve
 };
 
 /// Takes the text of one option into `flags`. Returns what is wrong with the text, to be read after it ("is no
@@ -74,13 +104,16 @@ struct OptionSpec {
   std::string_view help;         // one line
   unsigned commands;             // a bit for each CommandKind that takes it
   bool global;                   // may also stand before the command's name
-  SetFlag set;                   // nullptr: an option of other backends, which this build refuses
+  SetFlag set;                   // nullptr: an option of the backend `help`, which this build does not have
 
   [[nodiscard]] bool of(CommandKind kind) const { return ((commands >> static_cast<unsigned>(kind)) & 1U) != 0; }
   [[nodiscard]] bool takes_value() const { return !placeholder.empty(); }
 };
 
 std::span<const OptionSpec> option_table();
+
+/// What is wrong with the value of a hold, to be read after it ("has 70000 bytes ..."), or nothing.
+std::string flaw_of_value(const std::string& text);
 
 /// nullptr where there is none.
 const OptionSpec* find_option(std::string_view name);

@@ -1,82 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 // lockgate release: one's own hold, found by its handle or by who acquired it; or, with --force, another's.
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdlib>
 
 #include "cli/describe.hpp"
-#include "cli/keeper_notes.hpp"
+#include "cli/leased.hpp"
+#include "cli/own_hold.hpp"
 #include "cli/session.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
-#include "core/process_table.hpp"
 
 namespace lockgate {
 namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 
-std::string describe(const KeeperNote& note) {
-  return fmt::format("hold {}, keeper pid {}, acquired for process {} ({}), since {}", note.id, note.keeper,
-                     note.acquirer, note.acquirer_runs() ? "runs" : "has ended",
-                     format_duration(std::max(Duration(0), BootClock::now() - note.since)) + " ago");
-}
-
-std::vector<KeeperNote> holds_of(const Session& session, const KeeperNotes& notes, const LockName& name) {
-  std::vector<KeeperNote> found = notes.read();
-  std::erase_if(found, [&](const KeeperNote& note) { return !session.backend->is_same(note.lock, name); });
-  return found;
-}
-
-/// The handle on the command line, or the one in the environment if it is for this name.
-std::optional<std::string> wanted_handle(const Session& session, const LockName& name) {
-  const char* its_name = std::getenv("LOCKGATE_NAME");
-  const char* handle = std::getenv("LOCKGATE_HANDLE");
-  if (session.flags().handle || session.flags().mine || its_name == nullptr || handle == nullptr ||
-      name.text() != its_name) {
-    return session.flags().handle;
-  }
-  return handle;
-}
-
-/// Of several holds, the one that is meant where no handle was given.
-std::vector<KeeperNote> choose(const std::vector<KeeperNote>& holds) {
-  std::vector<KeeperNote> of_ancestors;
-  std::vector<KeeperNote> of_the_ended;
-  for (const KeeperNote& note : holds) {
-    if (!note.acquirer_runs()) {
-      of_the_ended.push_back(note);
-    } else if (is_ancestor(note.acquirer, getpid())) {
-      of_ancestors.push_back(note);
-    }
-  }
-  return of_ancestors.empty() ? of_the_ended : of_ancestors;
-}
-
-[[noreturn]] void fail_ambiguous(const Session& session, const LockName& name, const std::vector<KeeperNote>& holds) {
-  for (const KeeperNote& note : holds) {
-    session.log.error(describe(note));
-  }
-  throw Error(
-      ExitCode::usage,
-      fmt::format("which hold of {} is meant? {} of this user's on this host could be", name.quoted(), holds.size()),
-      "give the handle that acquire printed, or --mine for all of them");
-}
-
 int report_loss(const Session& session, const KeeperNotes& notes, const KeeperNote& note) {
   notes.remove(note.id);
   session.log.error(fmt::format("the hold of {} was already gone: {}", quote(note.lock.name),
-                                note.lost.empty() ? "its keeper was killed" : note.lost));
+                                note.lost.empty() ? "its keeper was killed" : printable(note.lost)));
   return to_int(ExitCode::lost);
 }
 
+/// Without a keeper: by the handle alone, which is all that a lease needs. 0, or 76.
+int release_by_handle(const Session& session, const LockName& name, const std::string& handle) {
+  const Grant grant{.name = name, .handle = handle, .lease = Lease{}};
+  if (session.backend->release(grant) == Released::was_lost) {
+    session.log.error(fmt::format("no hold of {} has this handle, or not any more", where(session, name)));
+    return to_int(ExitCode::lost);
+  }
+  return to_int(ExitCode::done);
+}
+
+/// The keeper has ended, and has not taken its note away: it was lost before, or could not be given back, or the keeper
+/// was killed.
+int release_without_keeper(const Session& session, const KeeperNotes& notes, const LockName& name,
+                           const KeeperNote& left) {
+  if (!has_leases(session) || !left.lost.empty()) {
+    return report_loss(session, notes, left);
+  }
+  if (left.not_released.empty()) {
+    const int status = release_by_handle(session, name, left.handle);  // it may live on for the rest of its lease
+    notes.remove(left.id);
+    return status;
+  }
+  notes.remove(left.id);
+  throw Error(ExitCode::unavailable,
+              fmt::format("the hold of {} was not given back: {}", quote(left.lock.name), printable(left.not_released)),
+              "nobody renews it any more: it is free when its lease has run out");
+}
+
 /// 0, or 76 where the hold was already gone.
-int give_back(const Session& session, const KeeperNotes& notes, const KeeperNote& note) {
+int give_back(const Session& session, const KeeperNotes& notes, const LockName& name, const KeeperNote& note) {
   const UniqueFd claim = notes.claim(note.id);
   if (!claim) {
     session.log.error(fmt::format("the hold of {} was already released", quote(note.lock.name)));
@@ -84,7 +63,7 @@ int give_back(const Session& session, const KeeperNotes& notes, const KeeperNote
   }
   const auto keeper = note.find_keeper();
   if (!keeper) {
-    return report_loss(session, notes, note);
+    return release_without_keeper(session, notes, name, note);
   }
   if (const int error = keeper->signal(SIGTERM); error != 0) {
     throw Error(ExitCode::not_allowed, fmt::format("cannot end the keeper {}: {}", note.keeper, errno_text(error)));
@@ -97,7 +76,7 @@ int give_back(const Session& session, const KeeperNotes& notes, const KeeperNote
   }
   for (const KeeperNote& left : notes.read()) {
     if (left.id == note.id) {
-      return report_loss(session, notes, left);  // it took its note away if all was well
+      return release_without_keeper(session, notes, name, left);
     }
   }
   return to_int(ExitCode::done);
@@ -157,11 +136,14 @@ int run_release(Session& session) {
   if (handle) {
     std::erase_if(holds, [&](const KeeperNote& note) { return note.handle != *handle; });
   } else if (!session.flags().mine) {
-    const std::vector<KeeperNote> meant = choose(holds);
+    const std::vector<KeeperNote> meant = choose_own(holds);
     if (meant.size() > 1 || (meant.empty() && !holds.empty())) {
-      fail_ambiguous(session, name, holds);
+      fail_ambiguous(session, name, holds, "give the handle that acquire printed, or --mine for all of them");
     }
     holds = meant;
+  }
+  if (holds.empty() && has_leases(session) && session.flags().handle) {
+    return release_by_handle(session, name, *session.flags().handle);  // acquired elsewhere, by whatever
   }
   if (holds.empty()) {
     session.log.error(fmt::format("no hold of {} that `lockgate acquire` took {}", where(session, name),
@@ -171,7 +153,7 @@ int run_release(Session& session) {
   }
   int status = to_int(ExitCode::done);
   for (const KeeperNote& note : holds) {
-    status = std::max(status, give_back(session, notes, note));
+    status = std::max(status, give_back(session, notes, name, note));
   }
   return status;
 }

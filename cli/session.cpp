@@ -2,7 +2,10 @@
 #include "cli/session.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
+#include <climits>
 #include <cstdlib>
 
 #include "backends/registry.hpp"
@@ -40,6 +43,11 @@ std::string published_command(const Flags& flags, const std::vector<std::string>
   return line.substr(0, kLongest);
 }
 
+std::string own_host() {
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
+}
+
 /// The one lock of that name as it is now; empty where it cannot be looked at: these lines are only for people.
 std::optional<LockState> look(Session& session, const LockName& name) {
   try {
@@ -59,16 +67,34 @@ Log::Level log_level(const Flags& flags) {
   return flags.quiet ? Log::Level::quiet : flags.verbose == 1 ? Log::Level::verbose : Log::Level::normal;
 }
 
-Session open_session(CommandLine line) {
+Session open_session(CommandLine line, Settings settings) {
   const Log log(log_level(line.flags));
-  Settings settings = resolve_settings(line.flags, Surroundings::of_this_process());
   for (const std::string& text : settings.passed_over) {
     log.verbose(text);
   }
-  log.debug(fmt::format("backend {} ({}), directory {} ({})", settings.backend.value, settings.backend.origin,
-                        quote(settings.dir.value), settings.dir.origin));
-  if (line.flags.path) {
-    for (std::string& name : line.names) {
+  const bool files = settings.kind.value == BackendKind::file;
+  const Setting<std::string>& place = files ? settings.dir : settings.server.url;
+  log.debug(fmt::format("backend {} ({}), {} {} ({})", settings.backend.value, settings.backend.origin,
+                        files ? "directory" : "URL", quote(place.value), place.origin));
+  return {std::move(line), std::move(settings), log, nullptr};
+}
+
+void connect(Session& session) {
+  const Settings& settings = session.settings;
+  Flags& flags = session.line.flags;
+  if (settings.kind.value != BackendKind::file) {
+    if (flags.path) {
+      throw Error(ExitCode::usage,
+                  fmt::format("--path locks a file itself, and the backend is {} ({})", settings.backend.value,
+                              settings.backend.origin),
+                  "leave it away, or choose files with -b file");
+    }
+    if (flags.close) {
+      session.log.verbose("--close has no meaning for a lock server: there is no descriptor");
+    }
+  }
+  if (flags.path) {
+    for (std::string& name : session.line.names) {
       // The keeper works in another directory.
       name = name.empty() ? name : absolute_path(name, Surroundings::of_this_process().current_dir);
     }
@@ -77,11 +103,16 @@ Session open_session(CommandLine line) {
   if (entry == nullptr) {
     throw Error(ExitCode::config, fmt::format("this build has no {} backend", to_string(settings.kind.value)));
   }
-  std::unique_ptr<Backend> backend =
-      entry->make({.dir = settings.dir.value,
-                   .insecure_dir = settings.allow_insecure_dir.value ? InsecureDir::allow : InsecureDir::refuse,
-                   .name_is = line.flags.path ? NameIs::path : NameIs::key});
-  return {std::move(line), std::move(settings), log, std::move(backend)};
+  const ServerSettings& server = settings.server;
+  session.backend = entry->make(
+      {.file = {.dir = settings.dir.value,
+                .insecure_dir = settings.allow_insecure_dir.value ? InsecureDir::allow : InsecureDir::refuse,
+                .name_is = flags.path ? NameIs::path : NameIs::key},
+       .http = {.url = server.url.value,
+                .token_file = server.token_file.value,
+                .ca_file = server.ca_file.value,
+                .cert_file = server.cert_file.value,
+                .key_file = server.key_file.value}});
 }
 
 Request make_request(const Session& session, const std::vector<std::string>& program) {
@@ -90,6 +121,7 @@ Request make_request(const Session& session, const std::vector<std::string>& pro
           .mode = flags.mode,
           .acquirer_id = flags.id.value_or(""),
           .published = {published_command(flags, program), flags.reason.value_or(""), flags.value},
+          .ttl = session.settings.ttl.value,
           .ancestor_shares = false};
 }
 
@@ -99,8 +131,9 @@ std::string where(const Session& session, const LockName& name) {
 
 std::string waiting_line(Session& session, const LockName& name, pid_t self) {
   const auto lock = look(session, name);
-  return fmt::format("waiting for {}: {}", where(session, name),
-                     lock ? describe_holders(*lock, wall_now()) + describe_place_in_queue(*lock, self) : "not free");
+  return fmt::format(
+      "waiting for {}: {}", where(session, name),
+      lock ? describe_holders(*lock, wall_now()) + describe_place_in_queue(*lock, {own_host(), self}) : "not free");
 }
 
 std::string busy_line(Session& session, const LockName& name, const Busy& busy) {
@@ -109,8 +142,9 @@ std::string busy_line(Session& session, const LockName& name, const Busy& busy) 
       busy.why == Busy::Why::timed_out && session.settings.timeout.value.limit
           ? fmt::format("not free within {}", format_duration(*session.settings.timeout.value.limit))
           : "not free";
-  return fmt::format("{} is {}: {}", where(session, name), limit,
-                     lock ? describe_holders(*lock, wall_now()) : "held by another");
+  return fmt::format("{} is {}: {}{}", where(session, name), limit,
+                     lock ? describe_holders(*lock, wall_now()) : "held by another",
+                     busy.note.empty() ? "" : "; " + printable(busy.note));
 }
 
 }  // namespace lockgate

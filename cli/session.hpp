@@ -16,13 +16,16 @@ struct Session {
   CommandLine line;
   Settings settings;
   Log log;
-  std::unique_ptr<Backend> backend;
+  std::unique_ptr<Backend> backend;  // null until connect()
 
   [[nodiscard]] const Flags& flags() const { return line.flags; }
 };
 
-/// Reads environment and configuration and makes the backend. Throws Error.
-Session open_session(CommandLine line);
+/// Says at -v what was passed over. `settings` are those of `line`, for a backend that this executable has.
+Session open_session(CommandLine line, Settings settings);
+
+/// Makes the backend. Throws Error, for options that have no meaning there, too.
+void connect(Session& session);
 
 /// How loud lockgate is to be, from the flags and LOCKGATE_DEBUG.
 Log::Level log_level(const Flags& flags);
@@ -43,8 +46,12 @@ std::string busy_line(Session& session, const LockName& name, const Busy& busy);
 int run_exec(Session& session, const Signals& signals);
 int run_acquire(Session& session);
 int run_release(Session& session);
+int run_renew(Session& session);
 int run_status(Session& session);
-int run_doctor(Session& session);
-int run_complete(Session& session);
+int run_get(Session& session);
+int run_set(Session& session);
+int run_watch(Session& session);
+int run_doctor(Session& session);    // connects by itself: a backend that cannot be made is a finding
+int run_complete(Session& session);  // connects where it needs to
 
 }  // namespace lockgate

@@ -12,6 +12,7 @@
 #include <memory>
 #include <utility>
 
+#include "cli/choice.hpp"
 #include "cli/config.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
@@ -24,175 +25,42 @@ constexpr Duration kDefaultTtl = std::chrono::seconds(15);
 constexpr Duration kDefaultKillAfter = std::chrono::seconds(4);
 constexpr auto kDurationLook = "a duration looks like 250ms, 10s, 1m30s or 2h, or is a bare number of seconds";
 
-struct Scheme {
-  std::string_view name;
-  BackendKind kind;
-};
-constexpr std::array<Scheme, 6> kSchemes = {{{"file", BackendKind::file},
-                                             {"http", BackendKind::http},
-                                             {"https", BackendKind::http},
-                                             {"k8s", BackendKind::k8s},
-                                             {"k8s-lease", BackendKind::k8s},
-                                             {"etcd", BackendKind::etcd}}};
-
-// ---- near words
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
-/// Edits of one letter, or swaps of two neighbours, from `a` to `b`.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> before_last;
-  std::vector<std::size_t> last(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) {
-    last[j] = j;
-  }
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::vector<std::size_t> row(b.size() + 1, i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, changed});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        row[j] = std::min(row[j], before_last[j - 2] + 1);
-      }
-    }
-    before_last = std::exchange(last, std::move(row));
-  }
-  return last.back();
-}
-
 // ---- the choice
-
-/// A word about the backend, and how much it weighs.
-struct Said {
-  enum class By { flag, variable, configuration, nobody };
-  By by = By::nobody;
-  std::string text;
-  std::string origin;
-
-  [[noreturn]] void refuse(const std::string& what, std::string next_step) const {
-    throw Error(by == By::flag ? ExitCode::usage : ExitCode::config, origin + ": " + what, std::move(next_step));
-  }
-};
-
-struct Choice {
-  Said said;
-  BackendKind kind = BackendKind::file;
-  std::optional<Setting<std::string>> dir;  // that the URL or the profile names
-  const Profile* profile = nullptr;         // of the Config
-};
-
-std::string checked_dir(const std::string& text, const Said& said, const std::string& current_dir) {
-  if (text.empty()) {
-    said.refuse("the directory is empty", "name a directory");
-  }
-  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
-    said.refuse(fmt::format("the directory {} has a control character in it", quote(text)), "name another directory");
-  }
-  return absolute_path(text, current_dir);
-}
-
-/// The directory of file:///DIR, file:/DIR and file://localhost/DIR.
-std::string dir_of_url(const Said& said) {
-  constexpr auto kLook = "a file URL looks like file:///var/lock/myapp";
-  std::string_view rest = std::string_view(said.text).substr(std::string_view("file:").size());
-  if (rest.starts_with("//")) {
-    rest.remove_prefix(2);
-    const std::string_view host = rest.substr(0, rest.find('/'));
-    if (!host.empty() && host != "localhost") {
-      said.refuse(fmt::format("{} names the host {}", quote(said.text), quote(host)), kLook);
-    }
-    rest.remove_prefix(host.size());
-  }
-  if (!rest.starts_with('/')) {
-    said.refuse(quote(said.text) + " has no absolute path", kLook);
-  }
-  if (rest.find_first_of("?#") != std::string_view::npos) {
-    said.refuse(quote(said.text) + " has more than a path", "write %3F for ? and %23 for #");
-  }
-  const auto decoded = percent_decode(rest);
-  if (!decoded) {
-    said.refuse(quote(said.text) + " has a % without two hexadecimal digits", "write %25 for %");
-  }
-  return checked_dir(*decoded, said, "");
-}
-
-Choice choose_url(Said said) {
-  const std::string_view scheme = std::string_view(said.text).substr(0, said.text.find(':'));
-  const auto* const known =
-      std::find_if(kSchemes.begin(), kSchemes.end(), [scheme](const Scheme& s) { return s.name == scheme; });
-  if (known == kSchemes.end()) {
-    said.refuse("unknown kind of URL " + quote(said.text),
-                "a backend URL begins file:///, http://, https://, k8s://, k8s-lease:// or etcd://");
-  }
-  std::optional<Setting<std::string>> dir;
-  if (known->kind == BackendKind::file) {
-    dir = {dir_of_url(said), said.origin};
-  }
-  return {std::move(said), known->kind, std::move(dir), nullptr};
-}
-
-Choice choose_named(Said said, const std::optional<Config>& config) {
-  if (said.text.empty()) {
-    said.refuse("the backend is empty", "name a kind, a URL or a profile");
-  }
-  if (has_credentials(said.text)) {
-    said.refuse("a user or password in a URL is refused", "keep it in a file of its own that only you can read");
-  }
-  if (said.text.starts_with("file:") || said.text.find("://") != std::string::npos) {
-    return choose_url(std::move(said));
-  }
-  if (const auto kind = parse_backend_kind(said.text)) {
-    return {std::move(said), *kind, std::nullopt, nullptr};
-  }
-  std::vector<std::string> words(kBackendKinds.begin(), kBackendKinds.end());
-  if (config) {
-    const auto found = config->profiles.find(said.text);
-    if (found != config->profiles.end()) {
-      const auto dir = found->second.text.find("dir");
-      const bool has_dir = dir != found->second.text.end();
-      return {std::move(said), found->second.kind.value, has_dir ? std::optional(dir->second) : std::nullopt,
-              &found->second};
-    }
-    for (const auto& [name, profile] : config->profiles) {
-      words.push_back(name);
-    }
-  }
-  const std::string hint = did_you_mean(said.text, words);
-  said.refuse(fmt::format("unknown backend {}{}", quote(said.text), hint),
-              fmt::format("known here: {}{}", fmt::join(words, ", "),
-                          config ? "" : "; there is no configuration, and so no profile"));
-}
-
-Choice choose(const SettingsInput& input, const Surroundings& surroundings, const std::optional<Config>& config) {
-  if (input.backend) {
-    return choose_named({Said::By::flag, *input.backend, "--backend"}, config);
-  }
-  if (input.dir) {
-    return {{Said::By::flag, "file", "--dir"}, BackendKind::file, std::nullopt, nullptr};
-  }
-  if (auto text = surroundings.get("LOCKGATE_BACKEND")) {
-    return choose_named({Said::By::variable, *std::move(text), "LOCKGATE_BACKEND"}, config);
-  }
-  if (surroundings.get("LOCKGATE_URL")) {
-    return {{Said::By::variable, "http", "LOCKGATE_URL"}, BackendKind::http, std::nullopt, nullptr};
-  }
-  if (config && config->backend) {
-    return choose_named({Said::By::configuration, config->backend->value, config->backend->origin}, config);
-  }
-  return {{Said::By::nobody, "file", "default"}, BackendKind::file, std::nullopt, nullptr};
-}
 
 [[noreturn]] void refuse_kind(const Choice& choice) {
   const std::string profile = choice.profile == nullptr ? "" : fmt::format(", {}", choice.profile->kind.origin);
   throw Error(ExitCode::config,
               fmt::format("this build has no {} backend (asked for by {}: {}{})", to_string(choice.kind),
                           choice.said.origin, quote(choice.said.text), profile),
-              "use files: -b file, or --dir DIR");
+              "use files (-b file, or --dir DIR) or a lock server (-b http, or --url URL)");
+}
+
+/// What was said for another kind of place than the chosen one would be lost: then another lock might be meant.
+void refuse_foreign(const Choice& choice, const SettingsInput& input) {
+  const auto refuse = [&choice](std::string_view option, std::string_view place, std::string_view instead) {
+    const std::string chosen = choice.said.by == Said::By::nobody
+                                   ? "and the locks are files here, by default"
+                                   : fmt::format("and {} says {}", choice.said.origin, quote(choice.said.text));
+    throw Error(ExitCode::usage, fmt::format("{} is about {}, {}", option, place, chosen),
+                fmt::format("leave it away, or choose with {}", instead));
+  };
+  if (choice.kind == BackendKind::http && input.dir) {
+    refuse("--dir", "lock files", "-b file");
+  }
+  if (choice.kind != BackendKind::file) {
+    return;
+  }
+  if (input.url) {
+    refuse("--url", "a lock server", "-b http");
+  }
+  for (const auto& [option, value] : {std::pair("--token-file", &input.token_file),
+                                      {"--cacert", &input.ca_file},
+                                      {"--cert", &input.cert_file},
+                                      {"--key", &input.key_file}}) {
+    if (*value) {
+      refuse(option, "a lock server", "--url URL or -b http");
+    }
+  }
 }
 
 // ---- the directory
@@ -219,8 +87,7 @@ Setting<std::string> resolve_dir(const Choice& choice, const SettingsInput& inpu
     return {dir, "--dir"};
   }
   // A flag or LOCKGATE_BACKEND that names a place means that place, whatever LOCKGATE_DIR says for other calls.
-  const bool place_was_asked_for = choice.said.by == Said::By::flag || choice.said.by == Said::By::variable;
-  if (choice.dir && place_was_asked_for) {
+  if (choice.dir && choice.was_asked_for()) {
     return *choice.dir;
   }
   if (const auto dir = surroundings.get("LOCKGATE_DIR")) {
@@ -239,6 +106,97 @@ Setting<bool> resolve_permission(const Choice& choice, const SettingsInput& inpu
     return *choice.profile->allow_insecure_dir;
   }
   return {false, "default"};
+}
+
+// ---- the lock server
+
+constexpr auto kDefaultUrl = "http://127.0.0.1:55589";
+
+Setting<std::string> resolve_url(const Choice& choice, const SettingsInput& input, const Surroundings& surroundings) {
+  if (input.url) {
+    const std::string url = checked_server_url(*input.url, {Said::By::flag, "", "--url"}, surroundings.current_dir);
+    if (choice.url && choice.profile == nullptr && choice.url->value != url) {
+      throw Error(ExitCode::usage,
+                  fmt::format("--backend {} and --url {} are two places", quote(choice.said.text), quote(*input.url)),
+                  "give one of them");
+    }
+    return {url, "--url"};
+  }
+  if (choice.url && choice.was_asked_for()) {
+    return *choice.url;
+  }
+  if (const auto url = surroundings.get("LOCKGATE_URL")) {
+    const Said said{Said::By::variable, "", "LOCKGATE_URL"};
+    return {checked_server_url(*url, said, surroundings.current_dir), "LOCKGATE_URL"};
+  }
+  return choice.url ? *choice.url : Setting<std::string>{kDefaultUrl, "default"};
+}
+
+/// The files of one way to a lock server, and where each can be said.
+struct ServerFile {
+  std::optional<std::string> SettingsInput::*flag;
+  Setting<std::string> ServerSettings::*setting;
+  const char* option;
+  const char* variable;  // null: none
+  std::string_view key;
+};
+constexpr std::array<ServerFile, 4> kServerFiles = {
+    {{&SettingsInput::token_file, &ServerSettings::token_file, "--token-file", "LOCKGATE_TOKEN_FILE", "token_file"},
+     {&SettingsInput::ca_file, &ServerSettings::ca_file, "--cacert", nullptr, "ca_file"},
+     {&SettingsInput::cert_file, &ServerSettings::cert_file, "--cert", nullptr, "cert_file"},
+     {&SettingsInput::key_file, &ServerSettings::key_file, "--key", nullptr, "key_file"}}};
+
+/// What the profile says of `file`; empty, and told in `passed_over`, where the URL is another than the profile's own:
+/// a token must not go to a server that it was not meant for.
+std::optional<Setting<std::string>> file_in_profile(const Choice& choice, const ServerFile& file, Settings& settings) {
+  if (choice.profile == nullptr || !choice.profile->text.contains(file.key)) {
+    return std::nullopt;
+  }
+  const Setting<std::string>& said = choice.profile->text.find(file.key)->second;
+  const std::string& url_by = settings.server.url.origin;
+  if (url_by == (choice.url ? choice.url->origin : "default")) {
+    return said;
+  }
+  settings.passed_over.push_back(
+      fmt::format("{} ({}) is for the profile's own URL, not for that of {}", file.key, said.origin, url_by));
+  return std::nullopt;
+}
+
+Setting<std::string> resolve_server_file(const Choice& choice, const SettingsInput& input,
+                                         const Surroundings& surroundings, const ServerFile& file, Settings& settings) {
+  if (const auto& flag = input.*file.flag) {
+    if (flag->empty()) {
+      throw Error(ExitCode::usage, fmt::format("{}: the path is empty", file.option), "name a file");
+    }
+    return {absolute_path(*flag, surroundings.current_dir), file.option};
+  }
+  const auto in_profile = file_in_profile(choice, file, settings);
+  if (in_profile && choice.was_asked_for()) {
+    return *in_profile;
+  }
+  const auto variable = file.variable == nullptr ? std::nullopt : surroundings.get(file.variable);
+  if (variable) {
+    return {absolute_path(*variable, surroundings.current_dir), file.variable};
+  }
+  return in_profile.value_or(Setting<std::string>{"", "default"});
+}
+
+void resolve_server(Settings& settings, const Choice& choice, const SettingsInput& input,
+                    const Surroundings& surroundings) {
+  settings.server.url = resolve_url(choice, input, surroundings);
+  for (const ServerFile& file : kServerFiles) {
+    settings.server.*file.setting = resolve_server_file(choice, input, surroundings, file, settings);
+  }
+  const auto& cert = settings.server.cert_file;
+  const auto& key = settings.server.key_file;
+  if (cert.value.empty() != key.value.empty()) {
+    const bool has_cert = !cert.value.empty();
+    const std::string& by = has_cert ? cert.origin : key.origin;
+    throw Error(by.starts_with("--") ? ExitCode::usage : ExitCode::config,
+                fmt::format("{}: a client's certificate and its key belong together, and the {} is missing", by,
+                            has_cert ? "key" : "certificate"),
+                "give both: --cert FILE --key FILE, or cert_file and key_file in the profile");
+  }
 }
 
 // ---- everything else
@@ -286,15 +244,20 @@ void resolve_options(Settings& settings, const SettingsInput& input, const Surro
 
 Settings resolve_settings(const SettingsInput& input, const Surroundings& surroundings) {
   const std::optional<Config> config = load_config(input.config, surroundings);
-  const Choice choice = choose(input, surroundings, config);
-  if (choice.kind != BackendKind::file) {
+  const Choice choice = choose_backend(input, surroundings, config);
+  if (choice.kind != BackendKind::file && choice.kind != BackendKind::http) {
     refuse_kind(choice);
   }
+  refuse_foreign(choice, input);
   Settings settings;
   settings.kind = {choice.kind, choice.said.origin};
   settings.backend = {choice.said.text, choice.said.origin};
-  settings.dir = resolve_dir(choice, input, surroundings);
-  settings.allow_insecure_dir = resolve_permission(choice, input, settings.dir.origin);
+  if (choice.kind == BackendKind::file) {
+    settings.dir = resolve_dir(choice, input, surroundings);
+    settings.allow_insecure_dir = resolve_permission(choice, input, settings.dir.origin);
+  } else {
+    resolve_server(settings, choice, input, surroundings);
+  }
   resolve_options(settings, input, surroundings, config ? config->defaults : ConfiguredDefaults{});
   if (config) {
     settings.config_file = config->file;
@@ -302,9 +265,12 @@ Settings resolve_settings(const SettingsInput& input, const Surroundings& surrou
       settings.profile_names.push_back(name);
     }
   }
-  if (settings.ttl.origin != "default") {
+  if (choice.kind == BackendKind::file && settings.ttl.origin != "default") {
     settings.passed_over.push_back(
         fmt::format("ttl {} ({}) has no meaning for files", format_duration(settings.ttl.value), settings.ttl.origin));
+  }
+  if (choice.kind == BackendKind::http && input.allow_insecure_dir) {
+    settings.passed_over.emplace_back("--allow-insecure-dir has no meaning for a lock server");
   }
   return settings;
 }
@@ -377,22 +343,6 @@ bool has_credentials(std::string_view url) {
     url = url.substr(0, url.find('/'));
   }
   return url.find('@') != std::string_view::npos;
-}
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& choices) {
-  constexpr std::size_t kLongestWord = 100;
-  const std::string mistyped = lower(word.substr(0, kLongestWord));
-  std::string nearest;
-  std::size_t least = kLongestWord;
-  for (const std::string& choice : choices) {
-    const std::size_t edits = distance(mistyped, lower(choice));
-    // A third of the letters: "tll" is near to "ttl", "dir" is not near to "url".
-    if (edits < least && edits * 3 <= std::max(mistyped.size(), choice.size())) {
-      least = edits;
-      nearest = choice;
-    }
-  }
-  return nearest.empty() ? "" : fmt::format("; did you mean {}?", quote(nearest));
 }
 
 }  // namespace lockgate

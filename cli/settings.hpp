@@ -80,6 +80,11 @@ struct SettingsInput {
   std::optional<std::string> config;
   std::optional<std::string> dir;
   bool allow_insecure_dir = false;
+  std::optional<std::string> url;
+  std::optional<std::string> token_file;
+  std::optional<std::string> ca_file;
+  std::optional<std::string> cert_file;
+  std::optional<std::string> key_file;
   std::optional<Timeout> timeout;
   std::optional<Duration> ttl;
   std::optional<Duration> kill_after;
@@ -88,11 +93,21 @@ struct SettingsInput {
   std::optional<std::string> on_lost;
 };
 
+/// A lock server, and as whom to go there. The files of a profile are for that profile's URL alone.
+struct ServerSettings {
+  Setting<std::string> url;         // http://HOST[:PORT][/PREFIX], https://..., unix:/PATH; no slash at its end
+  Setting<std::string> token_file;  // absolute paths; empty: none
+  Setting<std::string> ca_file;
+  Setting<std::string> cert_file;
+  Setting<std::string> key_file;
+};
+
 struct Settings {
   Setting<BackendKind> kind;         // the origin is that of the choice
   Setting<std::string> backend;      // the choice as it was said: a kind, a URL or a profile; "file" by default
-  Setting<std::string> dir;          // absolute
+  Setting<std::string> dir;          // kind file: absolute
   Setting<bool> allow_insecure_dir;  // a profile's permission is for that profile's directory alone
+  ServerSettings server;             // kind http
   Setting<Timeout> timeout;
   Setting<Duration> ttl;
   Setting<Duration> kill_after;
@@ -133,8 +148,5 @@ std::string absolute_path(std::string_view path, std::string_view current_dir);
 
 /// True where a URL names a user or password. Such a text must not come into any message.
 bool has_credentials(std::string_view url);
-
-/// `; did you mean "X"?` with the choice that is nearest to `word`, or nothing where none is near.
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& choices);
 
 }  // namespace lockgate

@@ -55,6 +55,7 @@ int answer_quietly(Session& session, const std::vector<LockName>& names) {
 
 /// Draws again every second, as top(1) does, until a signal ends it; as JSON, a document a line for each change.
 int watch(Session& session, const std::vector<LockName>& names) {
+  let_keyboard_stop();
   const UniqueFd signals = Signals::open({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE});
   std::string previous;
   while (true) {
@@ -101,6 +102,7 @@ int run_complete(Session& session) {
       lines += profile + "\n";
     }
   } else {
+    connect(session);
     for (const LockState& lock : session.backend->list({})) {
       lines += lock.name ? *lock.name + "\n" : "";
     }

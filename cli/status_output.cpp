@@ -7,6 +7,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "backends/lock_json.hpp"
+#include "cli/describe.hpp"
 #include "core/duration.hpp"
 #include "core/text.hpp"
 
@@ -71,7 +73,8 @@ void add_rows(std::vector<Row>& rows, const LockState& lock, WallTime now) {
   }
   bool first = true;
   for (const HolderInfo& holder : lock.holders) {
-    const std::string expires = holder.expires_at ? format_duration(*holder.expires_at - now) : "";
+    const std::string expires =
+        holder.expires_at ? format_duration(std::max(Duration(0), Duration(*holder.expires_at - now))) : "";
     rows.push_back({first ? cell(name_of(lock)) : "", holder.mode ? std::string(to_string(*holder.mode)) : "held",
                     cell(holder_cell(holder)), cell(since_cell(holder, now)), cell(expires), first ? cell(waiting) : "",
                     cell(holder.published.value.value_or(""))});
@@ -79,57 +82,34 @@ void add_rows(std::vector<Row>& rows, const LockState& lock, WallTime now) {
   }
 }
 
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
+std::string dump(const Json& document, Layout layout) {
+  return document.dump(layout == Layout::indented ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Json time_or_null(const std::optional<WallTime>& time) {
-  return time ? Json(rfc3339(*time)) : Json(nullptr);
+std::string describe(const WaiterInfo& waiter) {
+  std::string text = waiter.user.empty() ? "?" : printable(waiter.user);
+  text += waiter.host.empty() ? "" : "@" + printable(waiter.host);
+  text += waiter.pid ? fmt::format(" pid {}", *waiter.pid) : "";
+  return text + (waiter.mode ? fmt::format(", {}", to_string(*waiter.mode)) : "");
 }
 
-template <typename Number>
-Json or_null(const std::optional<Number>& number) {
-  return number ? Json(*number) : Json(nullptr);
-}
-
-Json mode_or_null(const std::optional<Mode>& mode) {
-  return mode ? Json(to_string(*mode)) : Json(nullptr);
-}
-
-Json holder_json(const HolderInfo& holder) {
-  return {{"id", text_or_null(holder.id)},
-          {"mode", mode_or_null(holder.mode)},
-          {"host", text_or_null(holder.host)},
-          {"pid", or_null(holder.pid)},
-          {"user", text_or_null(holder.user)},
-          {"command", text_or_null(holder.published.command)},
-          {"reason", text_or_null(holder.published.reason)},
-          {"value", or_null(holder.published.value)},
-          {"acquired_at", time_or_null(holder.acquired_at)},
-          {"expires_at", time_or_null(holder.expires_at)}};
-}
-
-Json lock_json(const LockState& lock) {
-  Json holders = Json::array();
-  for (const HolderInfo& holder : lock.holders) {
-    holders.push_back(holder_json(holder));
+std::string whose(const LockEvent& event) {
+  if (event.waiter) {
+    return describe(*event.waiter);
   }
-  Json waiters = Json::array();
-  for (const WaiterInfo& waiter : lock.waiters) {
-    waiters.push_back({{"host", text_or_null(waiter.host)},
-                       {"pid", or_null(waiter.pid)},
-                       {"user", text_or_null(waiter.user)},
-                       {"mode", mode_or_null(waiter.mode)},
-                       {"since", time_or_null(waiter.since)},
-                       {"position", waiters.size() + 1}});
+  if (!event.holder) {
+    return event.kind == LockEvent::Kind::state ? "free" : "";
   }
-  return {{"name", or_null(lock.name)},
-          {"key", lock.key},
-          {"mode", mode_or_null(lock.mode)},
-          {"state", to_string(lock.state)},
-          {"fencing_token", or_null(lock.token)},
-          {"holders", holders},
-          {"waiters", waiters}};
+  HolderInfo holder = *event.holder;
+  if (event.kind == LockEvent::Kind::acquired) {
+    holder.acquired_at.reset();  // just now, as the line says
+  }
+  std::string text = describe(holder, event.time);
+  text += event.holder->mode == Mode::shared ? ", shared" : "";
+  if (event.holder->published.value) {
+    text += ", value " + quote(*event.holder->published.value);
+  }
+  return text;
 }
 
 bool matters(const LockState& lock) {
@@ -170,10 +150,33 @@ std::string to_table(const std::vector<LockState>& locks, WallTime now, Style st
 std::string to_json(const BackendLabel& backend, const std::vector<LockState>& locks, Layout layout) {
   Json list = Json::array();
   for (const LockState& lock : locks) {
-    list.push_back(lock_json(lock));
+    list.push_back(Json::parse(lock_json(lock)));
   }
   const Json document = {{"backend", {{"kind", backend.kind}, {"target", backend.target}}}, {"locks", list}};
-  return document.dump(layout == Layout::indented ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return dump(document, layout);
+}
+
+std::string values_to_json(const LockState& lock) {
+  Json holders = Json::array();
+  for (const HolderInfo& holder : lock.holders) {
+    if (holder.published.value) {
+      holders.push_back(Json::parse(holder_json(holder)));
+    }
+  }
+  return dump({{"name", lock.name ? Json(*lock.name) : Json(nullptr)},
+               {"fencing_token", lock.token ? Json(*lock.token) : Json(nullptr)},
+               {"holders", holders}},
+              Layout::indented);
+}
+
+std::string to_line(const LockEvent& event) {
+  const std::string who = whose(event);
+  return fmt::format("{} {} {}{}\n", rfc3339(event.time), quote(event.name), to_string(event.kind),
+                     who.empty() ? "" : ": " + who);
+}
+
+std::string to_json_line(const LockEvent& event) {
+  return event_json(event) + "\n";
 }
 
 }  // namespace lockgate

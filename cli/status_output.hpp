@@ -27,4 +27,13 @@ enum class Layout { indented, one_line };
 /// The JSON document of `status --json`, with a newline. Text that is no UTF-8 has its bad bytes replaced.
 std::string to_json(const BackendLabel& backend, const std::vector<LockState>& locks, Layout layout);
 
+/// The JSON document of `get --json`: the lock and those of its holders that have a value.
+std::string values_to_json(const LockState& lock);
+
+/// A line of `watch`: when, which lock, what happened, whose doing it is. One line, whatever others have published.
+std::string to_line(const LockEvent& event);
+
+/// The same as one line of JSON.
+std::string to_json_line(const LockEvent& event);
+
 }  // namespace lockgate

@@ -62,7 +62,7 @@ class Scanner {
       return;
     }
     for (const CommandSpec& command : command_table()) {
-      if (command.name == word && command.kind) {
+      if (command.name == word) {
         out_.command = command.kind;
         return;
       }

@@ -4,15 +4,25 @@
 
 # The options of a command, or those that stand before its name.
 _lockgate_options() {
-  local place='-b --backend --config --dir --allow-insecure-dir'
-  local global="$place -q --quiet -v --verbose --color --version -h --help"
+  local place='-b --backend --config --dir --allow-insecure-dir --url --token-file --cacert --cert --key'
+  local basic='-q --quiet -v --verbose --version -h --help'
+  local global="$place $basic --color"
   local take='-s --shared -x --exclusive -n --nonblock -w --timeout -E --conflict-exit-code --ttl --value --reason
     --id --publish-command --path --on-lost --max-hold'
   case $1 in
     exec) echo "$global $take -c --shell --kill-after -o --close --reentrant --wait-tree" ;;
     acquire) echo "$global $take --owner-pid" ;;
     release) echo "$global --mine --force --yes --path" ;;
+    renew) echo "$global --keep" ;;
     status) echo "$global --json --watch --path" ;;
+    get) echo "$global --json --path" ;;
+    set) echo "$global --handle" ;;
+    watch) echo "$global --json --name-prefix" ;;
+    serve)
+      echo "$basic --listen --store --tls-cert --tls-key --client-ca --tokens --insecure --max-ttl
+        --no-restart-grace --max-body --max-connections --max-connections-per-address --max-waiters --max-locks
+        --log-format --new-token --name --role --name-prefix"
+      ;;
     doctor | '') echo "$global --json" ;;
     *) echo '-h --help' ;;
   esac
@@ -21,8 +31,11 @@ _lockgate_options() {
 # True for an option that takes the next word as its value.
 _lockgate_takes_value() {
   case $1 in
-    --backend | --config | --dir | --color | --timeout | --conflict-exit-code | --ttl | --value | --reason | --id | \
-      --on-lost | --max-hold | --shell | --kill-after | --owner-pid) return 0 ;;
+    --backend | --config | --dir | --url | --token-file | --cacert | --cert | --key | --color | --timeout | \
+      --conflict-exit-code | --ttl | --value | --reason | --id | --on-lost | --max-hold | --shell | --kill-after | \
+      --owner-pid | --handle | --name-prefix | --listen | --store | --tls-cert | --tls-key | --client-ca | --tokens | \
+      --max-ttl | --max-body | --max-connections | --max-connections-per-address | --max-waiters | --max-locks | \
+      --log-format | --name | --role) return 0 ;;
     --*) return 1 ;;
     -*[bwEc]) [[ ${1%?} != *[bwEc]* ]] ;;
     *) return 1 ;;
@@ -52,7 +65,9 @@ _lockgate_scan() {
         value=${COMP_WORDS[i]-}
       fi
       case $word in
-        -b | --backend | --config | --dir) ((i < COMP_CWORD)) && place+=("$word" "$value") ;;
+        -b | --backend | --config | --dir | --url | --token-file | --cacert | --cert | --key)
+          ((i < COMP_CWORD)) && place+=("$word" "$value")
+          ;;
         --path) path=yes ;;
       esac
     elif [[ -z $command ]]; then
@@ -100,10 +115,16 @@ _lockgate_value() {
   case $1 in
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$2") ;;
     --on-lost) mapfile -t COMPREPLY < <(compgen -W 'terminate continue' -- "$2") ;;
-    --config) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+    --config | --token-file | --cacert | --cert | --key | --tls-cert | --tls-key | --client-ca | --tokens)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$2")
+      ;;
+    --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$2") ;;
+    --role) mapfile -t COMPREPLY < <(compgen -W 'read lock admin' -- "$2") ;;
+    --store) mapfile -t COMPREPLY < <(compgen -W 'memory sqlite:' -- "$2") ;;
     --dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
     --owner-pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -o pid= 2>/dev/null)" -- "$2") ;;
-    -*b | --backend) _lockgate_lines "$2" "file"$'\n'"$("$lockgate" "${place[@]}" __complete profiles 2>/dev/null)" ;;
+    -*b | --backend) _lockgate_lines "$2" "file"$'\n'"http"$'\n'"$("$lockgate" "${place[@]}" __complete profiles 2>/dev/null)" ;;
     *) return 1 ;;
   esac
 }
@@ -132,10 +153,11 @@ _lockgate() {
   elif [[ $dashes == no && $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_lockgate_options "$command")" -- "$current")
   elif [[ -z $command ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'exec acquire release status doctor help' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'exec acquire release renew status get set watch serve doctor help' -- "$current")
   elif [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'exec acquire release status doctor' -- "$current")
-  elif [[ $command == doctor ]] || { [[ $command != status ]] && ((operands > 0)); }; then
+    mapfile -t COMPREPLY < <(compgen -W 'exec acquire release renew status get set watch serve doctor' -- "$current")
+  elif [[ $command == doctor || $command == serve ]] ||
+    { [[ $command != status && $command != watch ]] && ((operands > 0)); }; then
     return
   elif [[ $path == yes ]]; then
     compopt -o filenames 2>/dev/null

@@ -23,12 +23,12 @@ function __lockgate_scan
                 break
             end
         else if test $dashes = no; and string match -q -- '-?*' "$word"
-            if string match -qr -- '^(--(backend|config|dir|color|timeout|conflict-exit-code|ttl|value|reason|id|on-lost|max-hold|shell|kill-after|owner-pid)|-[^-bwEc]*[bwEc])$' "$word"
-                if contains -- "$word" -b --backend --config --dir; and test $i -le (count $words)
+            if string match -qr -- '^(--(backend|config|dir|url|token-file|cacert|cert|key|color|timeout|conflict-exit-code|ttl|value|reason|id|on-lost|max-hold|shell|kill-after|owner-pid|handle|name-prefix|listen|store|tls-cert|tls-key|client-ca|tokens|max-ttl|max-body|max-connections|max-connections-per-address|max-waiters|max-locks|log-format|name|role)|-[^-bwEc]*[bwEc])$' "$word"
+                if contains -- "$word" -b --backend --config --dir --url --token-file --cacert --cert --key; and test $i -le (count $words)
                     set place $place $word $words[$i]
                 end
                 set i (math $i + 1)
-            else if string match -qr -- '^--(backend|config|dir)=' "$word"
+            else if string match -qr -- '^--(backend|config|dir|url|token-file|cacert|cert|key)=' "$word"
                 set place $place $word
             else if test "$word" = --path
                 set path yes
@@ -81,9 +81,9 @@ function __lockgate_wants_name
     set -l scan (__lockgate_scan)
     test $scan[4] -eq 0
     and begin
-        test "$scan[1]" = status
+        contains -- "$scan[1]" status watch
         or begin
-            contains -- "$scan[1]" exec acquire release
+            contains -- "$scan[1]" exec acquire release renew get set
             and test $scan[2] -eq 0
         end
     end
@@ -102,8 +102,14 @@ end
 function __lockgate_backends
     set -l scan (__lockgate_scan)
     set -l words (commandline -opc)
-    echo file
+    printf '%s\n' file http
     command $words[1] $scan[5..-1] __complete profiles 2>/dev/null
+end
+
+# True where options about the place of the locks may stand: `serve` has a place of its own.
+function __lockgate_placed
+    set -l scan (__lockgate_scan)
+    test $scan[4] -eq 0; and test "$scan[1]" != serve
 end
 
 function __lockgate_in_wrapped
@@ -129,21 +135,31 @@ complete -c lockgate -n __lockgate_wants_name -x -a '(__lockgate_names)'
 complete -c lockgate -n __lockgate_before_command -x -a exec -d 'Run a command while holding a lock'
 complete -c lockgate -n __lockgate_before_command -x -a acquire -d 'Take a lock and leave it held'
 complete -c lockgate -n __lockgate_before_command -x -a release -d 'Give a lock back'
+complete -c lockgate -n __lockgate_before_command -x -a renew -d 'Have a hold last for another lease'
 complete -c lockgate -n __lockgate_before_command -x -a status -d 'Show who holds what, and who waits'
-complete -c lockgate -n __lockgate_before_command -x -a doctor -d 'Check configuration, directory and permissions'
+complete -c lockgate -n __lockgate_before_command -x -a get -d 'Print the value of a held lock'
+complete -c lockgate -n __lockgate_before_command -x -a set -d 'Change the value of a hold'
+complete -c lockgate -n __lockgate_before_command -x -a watch -d 'Print a line for each change'
+complete -c lockgate -n __lockgate_before_command -x -a serve -d 'Be the lock server'
+complete -c lockgate -n __lockgate_before_command -x -a doctor -d 'Check configuration, backend and permissions'
 complete -c lockgate -n __lockgate_before_command -x -a help -d 'Print help'
-complete -c lockgate -n '__lockgate_using help' -x -a 'exec acquire release status doctor'
+complete -c lockgate -n '__lockgate_using help' -x -a 'exec acquire release renew status get set watch serve doctor'
 
-complete -c lockgate -n __lockgate_outside -s b -l backend -x -a '(__lockgate_backends)' -d 'Where the locks are'
-complete -c lockgate -n __lockgate_outside -l config -r -F -d 'Read this configuration file'
-complete -c lockgate -n __lockgate_outside -l dir -x -a '(__fish_complete_directories)' -d 'Where the lock files are'
-complete -c lockgate -n __lockgate_outside -l allow-insecure-dir -d 'Use a directory that strangers could tamper with'
+complete -c lockgate -n __lockgate_placed -s b -l backend -x -a '(__lockgate_backends)' -d 'Where the locks are'
+complete -c lockgate -n __lockgate_placed -l config -r -F -d 'Read this configuration file'
+complete -c lockgate -n __lockgate_placed -l dir -x -a '(__fish_complete_directories)' -d 'Where the lock files are'
+complete -c lockgate -n __lockgate_placed -l allow-insecure-dir -d 'Use a directory that strangers could tamper with'
+complete -c lockgate -n __lockgate_placed -l url -x -d 'Of the lock server'
+complete -c lockgate -n __lockgate_placed -l token-file -r -F -d 'The token for the lock server'
+complete -c lockgate -n __lockgate_placed -l cacert -r -F -d 'Certificates of the authorities to trust'
+complete -c lockgate -n __lockgate_placed -l cert -r -F -d 'The certificate of the client'
+complete -c lockgate -n __lockgate_placed -l key -r -F -d 'The key of that certificate'
 complete -c lockgate -n __lockgate_outside -s q -l quiet -d 'Say nothing but errors'
 complete -c lockgate -n __lockgate_outside -s v -l verbose -d 'Say more'
-complete -c lockgate -n __lockgate_outside -l color -x -a 'auto always never' -d 'Use colours'
+complete -c lockgate -n __lockgate_placed -l color -x -a 'auto always never' -d 'Use colours'
 complete -c lockgate -n __lockgate_outside -l version -d 'Print the version'
 complete -c lockgate -n __lockgate_outside -s h -l help -d 'Print help'
-complete -c lockgate -n '__lockgate_using "" status doctor' -l json -d 'Print JSON'
+complete -c lockgate -n '__lockgate_using "" status get watch doctor' -l json -d 'Print JSON'
 
 set -l take '__lockgate_using exec acquire'
 complete -c lockgate -n $take -s s -l shared -d 'Share the lock with other shared holders'
@@ -151,14 +167,14 @@ complete -c lockgate -n $take -s x -l exclusive -d 'Have the lock alone'
 complete -c lockgate -n $take -s n -l nonblock -d 'Do not wait'
 complete -c lockgate -n $take -s w -l timeout -x -a none -d 'Wait at most this long'
 complete -c lockgate -n $take -s E -l conflict-exit-code -x -d 'Exit status where the lock was not had'
-complete -c lockgate -n $take -l ttl -x -d 'Lease length; no meaning for files'
+complete -c lockgate -n $take -l ttl -x -d 'Lease length'
 complete -c lockgate -n $take -l value -x -d 'Publish a value with the lock'
 complete -c lockgate -n $take -l reason -x -d 'Publish why the lock is held'
 complete -c lockgate -n $take -l id -x -d 'The id of the acquirer'
 complete -c lockgate -n $take -l publish-command -d 'Publish the whole command line'
 complete -c lockgate -n $take -l on-lost -x -a 'terminate continue' -d 'What to do when the lock is lost'
 complete -c lockgate -n $take -l max-hold -x -d 'End the hold after this long'
-complete -c lockgate -n '__lockgate_using exec acquire release status' -l path -d 'The name is the file to lock'
+complete -c lockgate -n '__lockgate_using exec acquire release status get' -l path -d 'The name is the file to lock'
 
 complete -c lockgate -n '__lockgate_using exec' -s c -l shell -x -d 'Run a string with a shell'
 complete -c lockgate -n '__lockgate_using exec' -l kill-after -x -d 'From SIGTERM to SIGKILL'
@@ -173,3 +189,27 @@ complete -c lockgate -n '__lockgate_using release' -l force -d 'Break the hold o
 complete -c lockgate -n '__lockgate_using release' -l yes -d 'Do not ask'
 
 complete -c lockgate -n '__lockgate_using status' -l watch -d 'Redraw the table as things change'
+
+complete -c lockgate -n '__lockgate_using renew' -l keep -d 'Renew until stopped'
+complete -c lockgate -n '__lockgate_using set' -l handle -x -d 'The hold with this handle'
+complete -c lockgate -n '__lockgate_using watch serve' -l name-prefix -x -d 'Locks whose names begin so'
+
+set -l serve '__lockgate_using serve'
+complete -c lockgate -n $serve -l listen -x -d 'ADDR:PORT or unix:PATH'
+complete -c lockgate -n $serve -l store -x -a 'memory sqlite:' -d 'Where the locks are kept'
+complete -c lockgate -n $serve -l tls-cert -r -F -d 'The certificate of the server'
+complete -c lockgate -n $serve -l tls-key -r -F -d 'The key of that certificate'
+complete -c lockgate -n $serve -l client-ca -r -F -d 'Who signs the certificates of clients'
+complete -c lockgate -n $serve -l tokens -r -F -d 'Who may do what'
+complete -c lockgate -n $serve -l insecure -d 'Let strangers in, without encryption'
+complete -c lockgate -n $serve -l max-ttl -x -d 'The longest lease'
+complete -c lockgate -n $serve -l no-restart-grace -d 'Grant at once after a restart'
+complete -c lockgate -n $serve -l max-body -x -d 'Bytes of one request'
+complete -c lockgate -n $serve -l max-connections -x -d 'Connections in all'
+complete -c lockgate -n $serve -l max-connections-per-address -x -d 'Connections from one address'
+complete -c lockgate -n $serve -l max-waiters -x -d 'Who may wait for one lock'
+complete -c lockgate -n $serve -l max-locks -x -d 'Locks held or waited for'
+complete -c lockgate -n $serve -l log-format -x -a 'text json' -d 'How the log is written'
+complete -c lockgate -n $serve -l new-token -d 'Make a token and run no server'
+complete -c lockgate -n $serve -l name -x -d 'Of the new token'
+complete -c lockgate -n $serve -l role -x -a 'read lock admin' -d 'Of the new token'

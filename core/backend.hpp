@@ -3,6 +3,7 @@
 // own below backends/ and one row in backends/registry.cpp.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,31 @@ enum class Released {
   was_lost,  // the hold had already gone, or passed on to another; nothing was changed
 };
 
+/// The clear answer to a renewal.
+struct Renewal {
+  enum class Result { renewed, lost };
+  Result result = Result::renewed;
+  Lease lease;      // where it was renewed
+  std::string why;  // where it was lost: "taken over by another", "the server does not know it any more"
+};
+
+/// How long one request may take.
+struct Attempt {
+  BootTime give_up = BootTime::max();
+  int stop = -1;  // a descriptor; readable: nobody wants the answer any more
+};
+
+enum class ValueSet { done, was_lost };
+
+/// What to watch: locks of these names, and those whose names begin so. Both empty: every lock of the place.
+struct Watched {
+  std::vector<LockName> names;
+  std::vector<std::string> prefixes;
+};
+
+/// Whether a watcher wants to hear more.
+enum class Hearing { more, enough };
+
 struct LockIdentity {
   std::string url;  // of the place
   std::string name;
@@ -33,8 +59,8 @@ struct Breaking {
   std::string why;  // where it was not released
 };
 
-/// A place where locks live. One thread at a time, but for list(), which may be called
-/// while acquire() waits; a backend may use threads of its own inside.
+/// A place where locks live. One thread at a time, with two exceptions: list() may be called while acquire() waits,
+/// and renew() while list() or set_value() run. A backend may use threads of its own inside.
 ///
 /// A backend fails closed: anything but a clear yes from the store is Busy or an Error, never a Grant.
 class Backend {
@@ -47,8 +73,26 @@ class Backend {
   /// everything that is neither yes nor no.
   virtual std::variant<Grant, Busy> acquire(const Request& request, Waiting& waiting) = 0;
 
-  /// Gives the lock back, at once and for everyone who shares the hold. `grant` is spent afterwards. Does not wait.
+  /// Gives the lock back, at once and for everyone who shares the hold. `grant` is spent afterwards. Does not wait for
+  /// anybody; over a network it tries for at most a few seconds and throws Error(unavailable) if it has had no clear
+  /// answer by then. A leased hold can be released by anyone who knows name and handle: the rest of `grant` may be
+  /// empty.
   [[nodiscard]] virtual Released release(const Grant& grant) = 0;
+
+  /// Leased places: asks once for another TTL. The lease then counts from before the request was sent. Name and handle
+  /// of `grant` are enough. Throws Error(unavailable, not_allowed, not_understood) where there is no clear answer by
+  /// `attempt.give_up`, or when `attempt.stop` became readable: the hold may or may not have been renewed.
+  /// Where holds have no lease: renewed for ever if it is live, else lost.
+  [[nodiscard]] virtual Renewal renew(const Grant& grant, const Attempt& attempt) = 0;
+
+  /// Publishes another value, or none, with a hold that stays as it is. Name and handle of `grant` are enough.
+  /// Throws Error(usage) where the place cannot do it.
+  [[nodiscard]] virtual ValueSet set_value(const Grant& grant, const std::optional<std::string>& value) = 0;
+
+  /// Tells `hear` how the locks are (an event of kind `state` for each holder, and for each of `what.names` that is
+  /// free), then each change in its order, until `hear` has enough or `stop` becomes readable. After a break it begins
+  /// again with `state`. Blocks. Throws Error(usage) where the place cannot tell of changes.
+  virtual void watch(const Watched& what, int stop, const std::function<Hearing(const LockEvent&)>& hear) = 0;
 
   /// Leaves the hold to the processes that still have its lifeline, and forgets it: for what could not be ended.
   virtual void abandon(const Grant& grant) = 0;

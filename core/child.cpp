@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 
 namespace lockgate {
+
 std::vector<char*> exec_words(const std::vector<std::string>& strings) {
   std::vector<char*> result;
   result.reserve(strings.size() + 1);
@@ -18,12 +19,16 @@ std::vector<char*> exec_words(const std::vector<std::string>& strings) {
   return result;
 }
 
+bool command_gets(const Terminal& terminal) {
+  // A script without job control starts its background jobs in its own group, with SIGINT ignored: there the terminal
+  // stays with the script, for Ctrl-C is meant for that. A command that reads the terminal gets it then.
+  return terminal.is_foreground(getpgrp()) && !is_ignored(SIGINT);
+}
+
 Started start(const Command& command, const Signals& signals, const Terminal& terminal) {
   const std::vector<char*> argv = exec_words(command.argv);
   const std::vector<char*> environment = exec_words(command.environment);
-  // A script without job control starts its background jobs in its own group, with SIGINT ignored: there the terminal
-  // stays with the script, for Ctrl-C is meant for that. A command that reads the terminal gets it then.
-  const bool foreground = terminal.is_foreground(getpgrp()) && !is_ignored(SIGINT);
+  const bool foreground = command_gets(terminal);
   volatile int error = 0;
   // vfork: a fork would copy page tables for nothing, and posix_spawn has no way to keep an ignored SIGCHLD. The child
   // shares our memory until exec, so it only makes system calls.

@@ -21,6 +21,10 @@ struct Command {
 /// `strings` as exec takes them, valid as long as they are.
 std::vector<char*> exec_words(const std::vector<std::string>& strings);
 
+/// True if a command started now is to be in the foreground of `terminal`: this process's group is, and SIGINT is not
+/// ignored.
+bool command_gets(const Terminal& terminal);
+
 /// A command that runs, or why it does not.
 struct Started {
   pid_t pid = 0;
@@ -28,7 +32,7 @@ struct Started {
 };
 
 /// Starts `command` in a process group of its own, with the signals as they were before lockgate, and in the
-/// foreground of `terminal` if this process's group is there, unless SIGINT is ignored. Returns once the program runs
+/// foreground of `terminal` if that is for the command. Returns once the program runs
 /// or has failed to. Throws Error(internal) where no process can be made.
 Started start(const Command& command, const Signals& signals, const Terminal& terminal);
 

@@ -14,6 +14,7 @@
 #include <deque>
 #include <new>
 
+#include "core/boot_timer.hpp"
 #include "core/error.hpp"
 #include "core/guardian_process.hpp"
 #include "core/tree_end.hpp"
@@ -37,9 +38,9 @@ UniqueFd open_pidfd(pid_t pid) {
 }
 
 /// The descendants of lockgate without the guardian, which is needed to the last.
-class GuardedTree : public ProcessTree {
+class TreeWithoutGuardian : public ProcessTree {
  public:
-  explicit GuardedTree(pid_t guardian) : descendants_(guardian), guardian_(guardian) {}
+  explicit TreeWithoutGuardian(pid_t guardian) : descendants_(guardian), guardian_(guardian) {}
 
   std::vector<ProcessInfo> survivors() override {
     auto all = descendants_.survivors();
@@ -116,7 +117,7 @@ class Guardian::Impl {
   UniqueFd timer_ = open_boot_timer();
   UniqueFd watch_{::epoll_create1(EPOLL_CLOEXEC)};
   pid_t pid_ = 0;
-  std::optional<GuardedTree> tree_;
+  std::optional<TreeWithoutGuardian> tree_;
   std::optional<TreeEnd> end_;            // lockgate's own
   std::optional<BootTime> requested_at_;  // the first request_end()
   BootTime kill_at_ = BootTime::max();    // as requested
@@ -140,7 +141,7 @@ void Guardian::Impl::start(const Command& command, const Signals& signals, const
   UniqueFd guardian_end(ends[1]);
   watch(link_);
   watch(timer_);
-  const bool foreground = terminal.is_foreground(::getpgrp());
+  const bool foreground = command_gets(terminal);
   // Opened here, where there is no doubt whose number it is. It sees lockgate's death also if somebody else should
   // have got hold of our end of the link.
   UniqueFd self = open_pidfd(::getpid());

@@ -62,7 +62,7 @@ struct GuardianEvent {
 /// One thread, except for move_deadline().
 class Guardian {
  public:
-  /// Starts the guardian, and through it `command`, in the foreground of `terminal` if this process's group is there.
+  /// Starts the guardian, and through it `command`, in the foreground of `terminal` as core/child.hpp says.
   /// Does not wait for it: `started` or `exec_failed` comes as an event. The calling process must be a subreaper with
   /// no other children whose lives matter (enforce() ends all its descendants), all signals blocked by `signals`.
   /// The guardian shares the memory of the fork, and keeps a page for itself for each one that the caller changes

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -324,23 +323,6 @@ void be_guardian(const GuardianTask& task) {
     status = to_int(ExitCode::internal);  // lockgate sees a guardian that died, and ends the tree
   }
   ::_exit(status);
-}
-
-UniqueFd open_boot_timer() {
-  UniqueFd timer(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer) {
-    throw Error(ExitCode::internal, "cannot make a timer: " + errno_text(errno));
-  }
-  return timer;
-}
-
-void set_boot_timer(const UniqueFd& timer, BootTime when) {
-  // Zero would switch it off.
-  const auto nanoseconds = std::max<std::int64_t>(when.time_since_epoch().count(), 1);
-  itimerspec spec{};
-  spec.it_value.tv_sec = nanoseconds / 1'000'000'000;
-  spec.it_value.tv_nsec = nanoseconds % 1'000'000'000;
-  ::timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
 }  // namespace lockgate

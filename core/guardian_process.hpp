@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "core/boot_timer.hpp"
 #include "core/child.hpp"
 #include "core/clock.hpp"
 #include "core/guardian.hpp"
@@ -43,10 +44,5 @@ struct GuardianTask {
 
 /// The life of the guardian, in the process that was forked for it.
 [[noreturn]] void be_guardian(const GuardianTask& task);
-
-/// A timerfd on the boot clock. Throws Error(internal).
-UniqueFd open_boot_timer();
-/// Fires at `when`; a moment that has passed fires at once.
-void set_boot_timer(const UniqueFd& timer, BootTime when);
 
 }  // namespace lockgate

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "core/error.hpp"
 
 namespace lockgate {
@@ -44,6 +46,12 @@ std::string_view to_string(LockState::State state) {
       break;
   }
   return "unknown";
+}
+
+std::string_view to_string(LockEvent::Kind kind) {
+  constexpr std::array<std::string_view, 7> kWords = {"state", "acquired", "released", "expired",
+                                                      "value", "waiting",  "broken"};
+  return kWords.at(static_cast<std::size_t>(kind));
 }
 
 }  // namespace lockgate

@@ -42,7 +42,7 @@ struct Published {
   std::optional<std::string> value;  // --value, at most kMaxValue bytes
 };
 
-constexpr std::size_t kMaxValue = 65536;
+constexpr std::size_t kMaxValue = 65536;  // bytes
 constexpr std::size_t kMaxReason = 1024;
 
 /// One wish to have a lock.
@@ -51,9 +51,16 @@ struct Request {
   Mode mode = Mode::exclusive;
   std::string acquirer_id;  // the place in the queue, on backends that have a queue of their own
   Published published;
+  Duration ttl = std::chrono::seconds(15);  // of the lease, on backends that have leases
   /// An ancestor of this process holds the lock in shared mode: a shared request must then not queue behind
   /// waiting writers, for they wait for that ancestor.
   bool ancestor_shares = false;
+};
+
+/// A hold that ends by itself unless it is renewed.
+struct Lease {
+  Duration ttl{};
+  BootTime counted_from;  // when the request that last renewed it was sent: it lasts until then + ttl, not longer
 };
 
 /// A hold that was got. Whoever knows `handle` may renew and release it, so it is shown to nobody but the caller.
@@ -65,6 +72,8 @@ struct Grant {
   /// A descriptor which keeps the lock held for as long as any process has it open, or -1 where the backend has
   /// no such thing. Owned by the backend, valid until release().
   int lifeline = -1;
+  /// Empty where the kernel keeps the lock for as long as there is a process that has it.
+  std::optional<Lease> lease;
 };
 
 struct HolderInfo {
@@ -106,6 +115,28 @@ std::string_view to_string(LockState::State state);
 struct Busy {
   enum class Why { held, timed_out };
   Why why = Why::held;
+  std::string note;  // what else the place said of it ("the server was restarted and ..."); mostly empty
 };
+
+/// Something that happened to a lock.
+struct LockEvent {
+  enum class Kind {
+    state,  // how it is: at the beginning, and again after events may have been missed
+    acquired,
+    released,
+    expired,
+    value,    // the value of a hold was changed
+    waiting,  // another one queues
+    broken,   // a hold was ended by force
+  };
+  WallTime time;
+  std::string name;
+  Kind kind = Kind::state;
+  std::optional<HolderInfo> holder;  // whose doing it is; with `state`: one event a holder, none: it is free
+  std::optional<WaiterInfo> waiter;  // with `waiting`
+  std::optional<std::uint64_t> token;
+};
+
+std::string_view to_string(LockEvent::Kind kind);
 
 }  // namespace lockgate

@@ -90,6 +90,11 @@ bool stop_self(int number) {
   return stop(getpid(), number);
 }
 
+void let_keyboard_stop() {
+  const sigset_t set = set_of({SIGTSTP});
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 void continue_own_group() {
   const sigset_t set = set_of({SIGCONT});
   constexpr timespec kAtOnce{};

@@ -42,6 +42,9 @@ bool stop_own_group(int number);
 /// The same for this process alone, where the others of its group have heard for themselves.
 bool stop_self(int number);
 
+/// From now on Ctrl-Z stops this thread's process as it would any other: for commands that hold nothing meanwhile.
+void let_keyboard_stop();
+
 /// Continues the other processes of this process group; this one is not to hear of it.
 void continue_own_group();
 

@@ -72,6 +72,13 @@ void become_subreaper() {
   }
 }
 
+bool nothing_is_left() {
+  pid_t pid = 0;
+  while ((pid = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
+  }
+  return pid < 0;
+}
+
 std::vector<ProcessInfo> DescendantTree::survivors() {
   const auto all = read_all_processes();
   reap(all);

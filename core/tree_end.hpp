@@ -30,6 +30,8 @@ class ProcessTree {
 /// Makes the calling process the one that inherits the orphans among its descendants (PR_SET_CHILD_SUBREAPER), for as
 /// long as it runs. Not passed on to its children. Throws Error(internal) if the kernel refuses.
 void become_subreaper();
+/// True if this process, a subreaper, has no children any more: nothing of any tree is left. Reaps those that ended.
+bool nothing_is_left();
 
 /// The descendants of the calling process, which must have become a subreaper before it started the first of them.
 /// One thread at a time. What cannot be found: work handed to a process outside (a container daemon, `at`, systemd).

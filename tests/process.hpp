@@ -53,6 +53,7 @@ class Place {
     }
     folder_ = name;
     std::filesystem::create_directory(folder_ / "home");
+    std::filesystem::create_directory(folder_ / "leases");
   }
   ~Place() {
     end_everything();
@@ -64,6 +65,12 @@ class Place {
 
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
   [[nodiscard]] std::string locks() const { return path("locks"); }
+  /// The option and its value that say where the locks are: this folder, or what LOCKGATE_TEST_PLACE says, for a
+  /// lockgate of another kind.
+  [[nodiscard]] std::vector<std::string> place_words() const {
+    const char* other = std::getenv("LOCKGATE_TEST_PLACE");
+    return other == nullptr ? std::vector<std::string>{"--dir", locks()} : std::vector<std::string>{"-b", other};
+  }
 
   /// Writes a script; its path.
   [[nodiscard]] std::string script(const std::string& name, const std::string& text) const {
@@ -84,9 +91,11 @@ class Place {
       ::unsetenv(name);
     }
     ::setenv("HOME", path("home").c_str(), 1);
-    ::setenv("DIR", locks().c_str(), 1);
+    ::setenv("LEASES", path("leases").c_str(), 1);
+    const std::string at = place_words()[0] + " " + place_words()[1];
+    ::setenv("AT", at.c_str(), 1);
     // The words that a line for the shell begins with: `$X NAME -- COMMAND`.
-    ::setenv("X", (std::string(lockgate()) + " exec --dir " + locks()).c_str(), 1);
+    ::setenv("X", (std::string(lockgate()) + " exec " + at).c_str(), 1);
     if (::chdir(folder_.c_str()) != 0) {
       ::_exit(99);
     }
@@ -117,13 +126,11 @@ class Place {
     return status;
   }
 
-  [[nodiscard]] bool is_held(const std::string& name) const {
-    return run("\"$LOCKGATE\" status -q --dir \"$DIR\" " + name) == 0;
-  }
+  [[nodiscard]] bool is_held(const std::string& name) const { return run("\"$LOCKGATE\" status -q $AT " + name) == 0; }
 
   /// The lines of `status --json` that say that somebody waits for the lock.
   [[nodiscard]] bool has_waiter(const std::string& name) const {
-    return run("\"$LOCKGATE\" status --json --dir \"$DIR\" " + name + " | grep -q '\"position\"'") == 0;
+    return run("\"$LOCKGATE\" status --json $AT " + name + " | grep -q '\"position\"'") == 0;
   }
 
   /// Ends all descendants of this process, which is a subreaper.

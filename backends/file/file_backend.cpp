@@ -27,7 +27,7 @@ namespace {
 /// A lock that this process holds or wants, with what is needed to give it back.
 struct Held {
   Held(const Request& request, LockFile where, LockDir* dir)
-      : grant{request.name, request.mode, new_handle(), 0, -1},
+      : grant{request.name, request.mode, new_handle(), 0, -1, {}},
         id(public_id(grant.handle)),
         file(std::move(where)),
         notebook(dir, file.key) {}
@@ -58,6 +58,9 @@ class FileBackend final : public Backend {
 
   std::variant<Grant, Busy> acquire(const Request& request, Waiting& waiting) override;
   Released release(const Grant& grant) override;
+  Renewal renew(const Grant& grant, const Attempt& attempt) override;
+  ValueSet set_value(const Grant& grant, const std::optional<std::string>& value) override;
+  void watch(const Watched& what, int stop, const std::function<Hearing(const LockEvent&)>& hear) override;
   void abandon(const Grant& grant) override;
   std::optional<std::string> damage(const Grant& grant) override;
   bool is_live(const LockName& name, const std::string& handle, Mode wanted) override;
@@ -110,7 +113,7 @@ std::variant<Grant, Busy> FileBackend::acquire(const Request& request, Waiting& 
     held->wait.reset();
     held->fd = open_to_lock(dir(), held->file);
     if (take(*held, request, waiting) == Got::no) {
-      return Busy{waiting.nonblocking() ? Busy::Why::held : Busy::Why::timed_out};
+      return Busy{waiting.nonblocking() ? Busy::Why::held : Busy::Why::timed_out, {}};
     }
   } while (replaced(dir(), held->file, held->fd.get()));
   settle(*held, request);
@@ -222,6 +225,24 @@ Released FileBackend::release(const Grant& grant) {
   return Released::done;
 }
 
+Renewal FileBackend::renew(const Grant& grant, const Attempt& /*attempt*/) {
+  if (is_live(grant.name, grant.handle, Mode::shared)) {
+    return {Renewal::Result::renewed, {Duration::max(), BootClock::now()}, ""};
+  }
+  return {Renewal::Result::lost, {}, "no process holds it with this handle any more"};
+}
+
+ValueSet FileBackend::set_value(const Grant& /*grant*/, const std::optional<std::string>& /*value*/) {
+  throw Error(ExitCode::usage, "the value of a file lock is published when it is taken, and cannot be changed",
+              "give it with --value, or use a backend that can: -b http");
+}
+
+void FileBackend::watch(const Watched& /*what*/, int /*stop*/,
+                        const std::function<Hearing(const LockEvent&)>& /*hear*/) {
+  throw Error(ExitCode::usage, "changes of file locks cannot be watched",
+              "lockgate status --watch looks at them once a second");
+}
+
 void FileBackend::abandon(const Grant& grant) {
   forget(grant);
 }
@@ -272,8 +293,8 @@ bool FileBackend::is_same(const LockIdentity& lock, const LockName& name) const 
 }  // namespace
 }  // namespace file
 
-std::unique_ptr<Backend> make_file_backend(FilePlace place) {
-  return std::make_unique<file::FileBackend>(std::move(place));
+std::unique_ptr<Backend> make_file_backend(const BackendPlace& place) {
+  return std::make_unique<file::FileBackend>(place.file);
 }
 
 }  // namespace lockgate

@@ -4,22 +4,13 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
+#include "backends/place.hpp"
 #include "core/backend.hpp"
 
 namespace lockgate {
 
-enum class InsecureDir { refuse, allow };
-enum class NameIs { key, path };
-
-struct FilePlace {
-  std::string dir;                                 // absolute; made on the first acquire
-  InsecureDir insecure_dir = InsecureDir::refuse;  // a directory in which others could replace files
-  NameIs name_is = NameIs::key;                    // path: the name of a lock is the file to lock itself
-};
-
 /// Throws nothing: the directory is looked at when it is first needed.
-std::unique_ptr<Backend> make_file_backend(FilePlace place);
+std::unique_ptr<Backend> make_file_backend(const BackendPlace& place);
 
 }  // namespace lockgate

@@ -71,9 +71,9 @@ lacks() {
 # What every shell is to know. $1: how it writes a name with a space.
 run_checks() {
   local place=(--dir "$scratch/locks")
-  offers 'commands come first' exec acquire release status doctor help -- ''
+  offers 'commands come first' exec acquire release renew status get set watch serve doctor help -- ''
   lacks 'the command for the completions itself is not offered' __complete -- ''
-  offers 'global options stand before the command' --backend --config --dir --color --help --version -- --
+  offers 'global options stand before the command' --backend --config --dir --url --token-file --color --help --version -- --
   lacks 'options of commands do not stand before them' --nonblock -- --
   offers 'exec has its options' --timeout --shared --kill-after --wait-tree --publish-command --dir -- exec --
   lacks 'exec has no options of acquire' --owner-pid -- exec --
@@ -81,10 +81,17 @@ run_checks() {
   offers 'release has its options' --mine --force --yes --path -- release --
   offers 'status has its options' --json --watch --path -- status --
   offers 'doctor has its options' --json -- doctor --
+  offers 'get has its options' --json --path -- get --
+  offers 'set has its options' --handle -- set --
+  offers 'watch has its options' --json --name-prefix -- watch --
+  offers 'serve has its options' --listen --store --tokens --new-token --name-prefix -- serve --
+  lacks 'serve has no options of a place of locks' --dir -- serve --
+  offers 'formats of the log' text json -- serve --log-format ''
+  offers 'roles' read lock admin -- serve --role ''
   lacks 'doctor has no --path' --path -- doctor --
   offers 'colours' auto always never -- status --color ''
   offers 'what to do on loss' terminate continue -- exec --on-lost ''
-  offers 'kinds and profiles' file team -- -b ''
+  offers 'kinds and profiles' file http team -- -b ''
   offers 'profiles after the command' team -- status --backend t
   offers 'names of locks' deploy "$1" -- "${place[@]}" exec ''
   offers 'the place of the locks may be said after the command' deploy -- release "${place[@]}" ''
@@ -93,9 +100,14 @@ run_checks() {
   offers 'names after a timeout' deploy -- "${place[@]}" exec -w 5 ''
   offers 'names after a cluster of letters' deploy -- "${place[@]}" exec -nw 5 ''
   offers 'several names for status' deploy -- "${place[@]}" status x ''
+  offers 'several names for watch' deploy -- "${place[@]}" watch x ''
+  offers 'names for get, set and renew' deploy -- "${place[@]}" get ''
+  lacks 'a value is not a name' deploy -- "${place[@]}" set x ''
+  lacks 'serve takes no names' deploy -- serve ''
   lacks 'only one name for acquire' deploy -- "${place[@]}" acquire x ''
   offers 'files as names with --path' data.db -- exec --path d
   offers 'files for --config' data.db -- --config d
+  offers 'files for a token' data.db -- --token-file d
   lacks 'only directories for --dir' data.db -- --dir ''
   offers 'programs as the command' uname -- exec x unam
   offers 'programs after the dashes' uname -- exec x -- unam

@@ -83,7 +83,7 @@ LOCKGATE_BACKEND=yuors refused 78 'LOCKGATE_BACKEND' "$LOCKGATE" exec job -- tou
 LOCKGATE_TIMEOUT=soon refused 78 'LOCKGATE_TIMEOUT' "$LOCKGATE" exec job -- touch ran
 refused 64 'password' "$LOCKGATE" -b 'http://me:canary@host' exec job -- touch ran
 ! has_text err canary || fail "the password is shown"
-for backend in web http://localhost:1 k8s etcd://localhost:1; do
+for backend in k8s etcd://localhost:1; do
   run "$LOCKGATE" -b "$backend" exec job -- touch ran
   expect_status 78
   expect_clear_error

@@ -34,17 +34,19 @@ usage 'no lock name' lg acquire
 usage 'job2' lg acquire job job2
 usage 'no lock name' lg release
 usage 'execute' "$LOCKGATE" execute job -- true
-usage '' "$LOCKGATE" renew job handle
-usage '' lg exec --url http://localhost job -- true
+usage 'HANDLE' lg renew job
+usage 'VALUE' lg set job
+usage '--dir and --url are two places' lg exec --url http://localhost job -- true
+usage '--kubeconfig' lg exec --kubeconfig x job -- true
 
 say "and so is no command at all, which gets the overview"
 run "$LOCKGATE"
 expect_status 64
-expect_err 'Usage: lockgate exec'
+expect_err 'Usage: lockgate COMMAND'
 [ ! -s out ] || fail "on standard output"
 
 say "help and version go to standard output"
-for command in exec acquire release status doctor; do
+for command in exec acquire release renew status get set watch serve doctor; do
   run "$LOCKGATE" $command --help
   expect_status 0
   expect_out "Usage: lockgate $command"

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 #include "tests/faults/terminal_play.hpp"
@@ -276,7 +277,7 @@ TEST_CASE("under nohup the command outlives its terminal") {
 
 TEST_CASE("where nobody could continue it, Ctrl-Z does not stop lockgate") {
   const Place place;
-  Pty alone(place, {Place::lockgate(), "exec", "--dir", place.locks(), "n", "--", "sh", "-c", "exec $READER"});
+  Pty alone(place, {"sh", "-c", "exec $X n -- $READER"});
   alone.expect("started");
   alone.expect(".");
   alone.type(kCtrlZ);
@@ -290,7 +291,7 @@ TEST_CASE("where nobody could continue it, Ctrl-Z does not stop lockgate") {
 
 TEST_CASE("Ctrl-C ends lockgate also where it leads the session") {
   const Place place;
-  Pty alone(place, {Place::lockgate(), "exec", "--dir", place.locks(), "n", "--", "sh", "-c", "exec $SLEEPER"});
+  Pty alone(place, {"sh", "-c", "exec $X n -- $SLEEPER"});
   alone.expect("started");
   alone.expect(".");
   alone.type(kCtrlC);
@@ -335,7 +336,7 @@ TEST_CASE("a tree that is waited for stops with Ctrl-Z and ends with Ctrl-C afte
   Shell shell = bash(place);
   shell.line("$X --wait-tree n -- bash leaves.sh");
   shell.expect("command under ");
-  const pid_t lockgate = number_before(shell, ".");
+  const pid_t lockgate = lockgate_above(number_before(shell, "."));
   const pid_t daemon = wait_for_start(shell).command;
   REQUIRE(comes_true([&] { return shell.foreground() == lockgate; }));
   shell.stop_job();
@@ -347,4 +348,27 @@ TEST_CASE("a tree that is waited for stops with Ctrl-Z and ends with Ctrl-C afte
   shell.prompt();
   CHECK(is_gone(daemon));
   CHECK_FALSE(place.is_held("n"));
+}
+
+TEST_CASE("Ctrl-Z warns that a lease runs out, and the command is ended before it does") {
+  if (std::getenv("LOCKGATE_TEST_PLACE") == nullptr) {
+    MESSAGE("skipped: a file's lock has no lease");
+    return;
+  }
+  const Place place;
+  Shell shell = bash(place);
+  shell.line("$X --ttl 2s --kill-after 0.2 n -- $READER");
+  const Started job = wait_for_start(shell);
+  shell.type(kCtrlZ);
+  shell.expect("cannot renew the lease of \"n\"");
+  shell.expect("the command will be ended");
+  shell.prompt();
+  CHECK(comes_true([&] { return is_gone(job.command); }));
+  CHECK(is_stopped(job.lockgate));
+  CHECK(place.is_held("n"));
+  shell.line("fg");
+  shell.expect("lost lock \"n\": not renewed in time");
+  shell.prompt();
+  shell.expect_status(76);
+  CHECK(shell.foreground() == shell.pid());
 }

@@ -77,7 +77,12 @@ pid_t number_before(Shell& shell, std::string_view end) {
 Started wait_for_start(Shell& shell) {
   shell.expect("started ");
   const pid_t command = number_before(shell, " under ");
-  return {command, number_before(shell, ".")};
+  return {command, lockgate_above(number_before(shell, "."))};
+}
+
+pid_t lockgate_above(pid_t parent) {
+  const auto process = lockgate::read_process(parent);
+  return process && process->command == "lockgate-guard" ? process->ppid : parent;
 }
 
 bool is_stopped(pid_t pid) {

@@ -12,7 +12,10 @@ namespace process_test {
 /// The number that stands between here and `end`.
 pid_t number_before(Shell& shell, std::string_view end);
 
-/// The pids that a part says at its start.
+/// The lockgate that `parent`, the parent of a command, is or belongs to as its guardian.
+pid_t lockgate_above(pid_t parent);
+
+/// What a part says at its start: its pid, and by that of its parent the lockgate above it.
 struct Started {
   pid_t command;
   pid_t lockgate;

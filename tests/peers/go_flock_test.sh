@@ -5,9 +5,5 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname -- "$0")/lib.sh"
 
-command -v go >/dev/null || not_run 'go is not installed'
-log=$(cd "$(dirname -- "$0")/go-flock" && HOME=$(getent passwd "$(id -u)" | cut -d : -f 6) &&
-  go build -o "$work/peer" . 2>&1)
-check 'the stand-in builds' test -x "$work/peer"
-[[ -x $work/peer ]] || { echo "$log"; finish; }
+build_go go-flock "$work/peer"
 . "$(dirname -- "$0")/go_scenarios.sh"

@@ -6,12 +6,13 @@
 #   TOOL_hold MODE       takes the lock, prints a line that ends with the pid of whoever keeps it, reads one line, lets go
 #   TOOL_try MODE HOW    `true` under the lock; HOW is nonblock, timed (0.7 s) or block
 # and variables: TOOL_busy (the status for a lock that was not had), TOOL_survives (yes: the lock lives on with the
-# command when the tool itself is killed), TOOL_queues (yes: it waits in the kernel; no: it prints "waiting" first).
+# command when the tool itself is killed), TOOL_queues (yes: it waits in the kernel; no: it says so in a line on stderr,
+# which begins with "waiting" or with what TOOL_waits says).
 # Nothing here waits for time to pass: programs answer through pipes, and the kernel is asked who waits.
 set -uo pipefail
 
 : "${LOCKGATE:?the lockgate executable to test}"
-patience=20  # seconds until a thing that does not happen is called a failure
+patience=${patience-20}  # seconds until a thing that does not happen is called a failure
 
 work=$(mktemp -d)
 passed=0 failed=0
@@ -21,6 +22,7 @@ clean_up() {
   for pid in "${jobs_started[@]}"; do
     kill -KILL "$pid" 2>/dev/null
   done
+  wait 2>/dev/null
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -51,6 +53,23 @@ finish() {
   echo "$passed passed, $failed failed"
   [[ $failed == 0 && $passed != 0 ]]
   exit
+}
+
+# build_go FOLDER PROGRAM: the Go program in FOLDER, from the modules that its go.mod and go.sum name. Modules and what
+# was compiled of them lie in Go's own caches, so that only the first time takes long.
+build_go() {
+  local log
+  command -v go >/dev/null || not_run 'go is not installed'
+  log=$(cd "$(dirname -- "${BASH_SOURCE[0]}")/$1" && HOME=$(getent passwd "$(id -u)" | cut -d : -f 6) \
+    go build -mod=readonly -o "$2" . 2>&1) && return
+  case $log in
+    *'not available'* | *'404 Not Found'* | *'410 Gone'* | *'403 Forbidden'* | *'dial tcp'*)
+      not_run "a Go module cannot be had: $(grep -m 1 -E 'not available|404|410|403|dial tcp' <<<"$log")"
+      ;;
+  esac
+  echo "$log"
+  check "the Go program in $1 builds" false
+  finish
 }
 
 # The command that a wrapping tool runs for as long as it shall hold the lock.
@@ -137,13 +156,13 @@ waits_in_kernel() {
 }
 
 waits() { # waits TOOL ROLE: the started waiter has reached its queue
-  local queues=$1_queues pid=$2_pid err=$2_err deadline=$((SECONDS + patience))
+  local queues=$1_queues line=$1_waits pid=$2_pid err=$2_err deadline=$((SECONDS + patience))
   if [[ ${!queues} == yes ]]; then
     waits_in_kernel "${!pid}"
     return
   fi
   while ((SECONDS < deadline)); do
-    grep -qsx waiting "${!err}" && return
+    grep -qs "^${!line-waiting}" "${!err}" && return
     read -r -t 0.02 <> <(:)
   done
   why="$2 never said that it waits"

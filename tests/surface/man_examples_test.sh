@@ -33,8 +33,8 @@ run() {  # run EXAMPLE NAME
   output=$(
     cd "$place" || exit 1
     export HOME=$place/home
-    # Root's locks are not in its home.
-    [[ $(id -u) != 0 ]] || export LOCKGATE_DIR=$place/locks
+    # Root's locks are not in its home. (An example with a server says itself where they are.)
+    [[ $(id -u) != 0 ]] || grep -q LOCKGATE_URL example || export LOCKGATE_DIR=$place/locks
     timeout 60 /bin/sh -e ./example 2>&1 </dev/null
   )
   status=$?

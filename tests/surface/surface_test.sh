@@ -9,7 +9,7 @@ set -uo pipefail
 : "${LOCKGATE:?the lockgate executable to test}"
 source_dir=${SOURCE_DIR:-$(cd -- "$(dirname -- "$0")/../.." && pwd)}
 man=$source_dir/man
-commands='exec acquire release status doctor'
+commands='exec acquire release renew status get set watch serve doctor'
 failed=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

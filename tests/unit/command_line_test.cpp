@@ -61,11 +61,21 @@ void check_mentions(const std::string& text, std::initializer_list<const char*> 
   }
 }
 
+bool has_option(std::string_view text, const std::string& option) {
+  constexpr auto kLetters = "abcdefghijklmnopqrstuvwxyz-";
+  for (std::size_t at = text.find(option); at != std::string_view::npos; at = text.find(option, at + 1)) {
+    const std::size_t end = at + option.size();
+    if (end == text.size() || std::string_view(kLetters).find(text[end]) == std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string all_options_as_written(CommandKind kind) {
   std::string missing;
   for (const OptionSpec& option : option_table()) {
-    const bool written = help_text(kind).find("--" + std::string(option.name)) != std::string_view::npos;
-    if (written != option.of(kind)) {
+    if (has_option(help_text(kind), "--" + std::string(option.name)) != option.of(kind)) {
       missing += std::string(option.name) + " ";
     }
   }
@@ -133,11 +143,6 @@ TEST_CASE("an unknown command is named, with the nearest one") {
 
 TEST_CASE("a forgotten exec is easily found") {
   check_mentions(complaint_about({"deploy", "--", "make"}).next_step, {"lockgate exec NAME -- COMMAND"});
-}
-
-TEST_CASE("a command of other builds is said to be none of this one") {
-  check_mentions(refusal_of({"watch"}), {"this build does not have the command \"watch\""});
-  check_mentions(refusal_of({"serve", "--listen", ":80"}), {"this build does not have the command \"serve\""});
 }
 
 TEST_CASE("options without a command are refused") {
@@ -306,15 +311,29 @@ TEST_CASE("an option of another command is said to be one") {
   CHECK(refusal_of({"exec", "--watch", "deploy", "make"}) == "--watch is not an option of exec, but of status");
   CHECK(refusal_of({"status", "-n"}) == "-n is not an option of status, but of exec and acquire");
   CHECK(refusal_of({"doctor", "--path"}) ==
-        "--path is not an option of doctor, but of exec, acquire, release and status");
-  CHECK(refusal_of({"--json", "release", "deploy"}) == "--json is not an option of release, but of status and doctor");
+        "--path is not an option of doctor, but of exec, acquire, release, status and get");
+  CHECK(refusal_of({"--json", "release", "deploy"}) ==
+        "--json is not an option of release, but of status, get, watch and doctor");
+  CHECK(refusal_of({"exec", "--listen", ":80", "deploy", "make"}) == "--listen is not an option of exec, but of serve");
 }
 
-TEST_CASE("options of other backends are refused, and their values not repeated") {
-  CHECK(refusal_of({"status", "--url=https://user:secret@host"}) == "--url: this build has the file backend only");
-  CHECK(refusal_of({"exec", "--prefix", "/locks", "deploy", "make"}) ==
-        "--prefix: this build has the file backend only");
-  CHECK(refusal_of({"--kubeconfig", "f", "status"}) == "--kubeconfig: this build has the file backend only");
+TEST_CASE("options of backends that this build does not have are refused, and their values not repeated") {
+  CHECK(refusal_of({"status", "--endpoints=https://user:secret@host"}) ==
+        "--endpoints: this build has no etcd backend");
+  CHECK(refusal_of({"exec", "--prefix", "/locks", "deploy", "make"}) == "--prefix: this build has no etcd backend");
+  CHECK(refusal_of({"--kubeconfig", "f", "status"}) == "--kubeconfig: this build has no k8s backend");
+}
+
+TEST_CASE("a lock server is said before or after the command's name") {
+  for (const Words& words : {Words{"--url", "http://h", "--token-file=t", "--cacert", "a", "get", "x"},
+                             Words{"get", "x", "--url", "http://h", "--token-file=t", "--cacert", "a"}}) {
+    const Flags flags = flags_of(words);
+    CHECK(flags.url == "http://h");
+    CHECK(flags.token_file == "t");
+    CHECK(flags.ca_file == "a");
+  }
+  const Flags flags = flags_of({"watch", "--cert", "c", "--key", "k"});
+  CHECK((flags.cert_file == "c" && flags.key_file == "k"));
 }
 
 // ---- values
@@ -358,6 +377,12 @@ TEST_CASE("a value has at most 65536 bytes") {
   const std::string refusal = refusal_of({"exec", "--value", std::string(65537, 'x'), "deploy", "make"});
   check_mentions(refusal, {"--value: ", "has 65537 bytes", "at most 65536"});
   CHECK(refusal.size() < 300);
+}
+
+TEST_CASE("a value is UTF-8, and may have lines") {
+  CHECK(exec_flags({"--value", "händisch\n\tzwei\x7f\xc2\x85Zeilen"}).value.has_value());
+  check_mentions(refusal_of({"exec", "--value", "a\n\xff", "deploy", "make"}), {"no valid UTF-8 at byte 2"});
+  check_mentions(refusal_of({"set", "deploy", "a\xc2"}), {"the value", "no valid UTF-8 at byte 1"});
 }
 
 TEST_CASE("a reason is one line of text") {
@@ -405,6 +430,67 @@ TEST_CASE("each switch sets its own flag") {
 }
 
 // ---- rules of single commands
+
+TEST_CASE("renew takes a name and a handle") {
+  const CommandLine line = parse({"renew", "deploy", "h-1"});
+  CHECK(line.names == Words{"deploy"});
+  CHECK(line.flags.handle == "h-1");
+  CHECK((!line.flags.keep && flags_of({"renew", "--keep", "deploy", "h-1"}).keep));
+  CHECK(refusal_of({"renew"}) == "no lock name");
+  CHECK(refusal_of({"renew", "deploy"}) == "no handle: lockgate renew \"deploy\" HANDLE");
+  check_mentions(refusal_of({"renew", "deploy", "h-1", "h-2"}), {"\"h-2\" is one word too many"});
+}
+
+TEST_CASE("get takes one name, and set a name and a value") {
+  CHECK(parse({"get", "deploy", "--json"}).flags.json);
+  check_mentions(refusal_of({"get", "a", "b"}), {"get takes one NAME"});
+  const CommandLine line = parse({"set", "deploy", "2 of 3", "--handle", "h-1"});
+  CHECK(line.names == Words{"deploy"});
+  CHECK(line.flags.value == "2 of 3");
+  CHECK(line.flags.handle == "h-1");
+  CHECK(parse({"set", "deploy", ""}).flags.value == "");
+  CHECK(parse({"set", "--", "-x", "-1"}).flags.value == "-1");
+  CHECK(refusal_of({"set", "deploy"}) == "no value: lockgate set \"deploy\" VALUE");
+  check_mentions(refusal_of({"set", "a", "b", "c"}), {"set takes NAME and VALUE"});
+  check_mentions(refusal_of({"set", "a", std::string(65537, 'x')}), {"has 65537 bytes"});
+}
+
+TEST_CASE("watch takes names and prefixes, as many as are wanted") {
+  const CommandLine line = parse({"watch", "a", "--name-prefix", "ci/", "b", "--name-prefix=team/"});
+  CHECK(line.names == Words{"a", "b"});
+  CHECK(line.flags.name_prefixes == Words{"ci/", "team/"});
+  check_mentions(refusal_of({"watch", "--name-prefix="}), {"--name-prefix: \"\" is empty"});
+}
+
+TEST_CASE("serve has no options about the place of the locks, and takes no names") {
+  CHECK(refusal_of({"serve", "--dir", "/x"}).starts_with("--dir is not an option of serve, but of exec, "));
+  CHECK(refusal_of({"-b", "file", "serve"}).starts_with("-b is not an option of serve"));
+  check_mentions(refusal_of({"serve", "deploy"}), {"serve takes no names"});
+}
+
+TEST_CASE("the limits of a server are numbers greater than 0") {
+  const Flags flags = flags_of({"serve", "--max-body", "1000", "--max-waiters=5", "--max-locks", "7"});
+  CHECK(flags.max_body == 1000);
+  CHECK(flags.max_waiters == 5);
+  CHECK(flags.max_locks == 7);
+  for (const char* text : {"0", "-1", "", "1k", "99999999999999999999"}) {
+    check_mentions(refusal_of({"serve", "--max-connections", text}), {"--max-connections: ", "greater than 0"});
+  }
+  check_mentions(refusal_of({"serve", "--max-ttl", "2h"}), {"between 2s and 1h"});
+  check_mentions(refusal_of({"serve", "--log-format", "xml"}), {"neither text nor json"});
+}
+
+TEST_CASE("a new token has a name, and what it is like is said with --new-token only") {
+  const Flags flags = flags_of({"serve", "--new-token", "--name", "ci", "--role", "read", "--name-prefix", "ci/"});
+  CHECK((flags.new_token && flags.token_name == "ci" && flags.token_role == "read"));
+  CHECK(flags.name_prefixes == Words{"ci/"});
+  check_mentions(refusal_of({"serve", "--new-token"}), {"--name NAME"});
+  check_mentions(refusal_of({"serve", "--name", "ci"}), {"--new-token"});
+  check_mentions(refusal_of({"serve", "--new-token", "--name", "a b"}), {"is no name for a token"});
+  check_mentions(refusal_of({"serve", "--new-token", "--name", "a", "--role", "root"}), {"read, lock, admin"});
+  check_mentions(refusal_of({"serve", "--new-token", "--name", "a", "--name-prefix", "x,y"}), {"a comma or a space"});
+  check_mentions(refusal_of({"serve", "--new-token", "--name", "a", "--listen", ":1"}), {"runs no server"});
+}
 
 TEST_CASE("exec needs something to run") {
   check_mentions(refusal_of({"exec", "deploy"}), {"no command to run under the lock \"deploy\"", "-- COMMAND"});
@@ -484,6 +570,11 @@ TEST_CASE("the help of a command has all of its options and no others") {
   CHECK(all_options_as_written(CommandKind::acquire) == "");
   CHECK(all_options_as_written(CommandKind::release) == "");
   CHECK(all_options_as_written(CommandKind::status) == "");
+  CHECK(all_options_as_written(CommandKind::renew) == "");
+  CHECK(all_options_as_written(CommandKind::get) == "");
+  CHECK(all_options_as_written(CommandKind::set) == "");
+  CHECK(all_options_as_written(CommandKind::watch) == "");
+  CHECK(all_options_as_written(CommandKind::serve) == "");
   CHECK(all_options_as_written(CommandKind::doctor) == "");
 }
 

@@ -283,6 +283,19 @@ TEST_CASE("a value of the wrong type is told with what belongs there and what is
         "c.yaml:1:39: expected a list of endpoints, found a list");
   CHECK(complaint_about("backends: {a: {kind: http, url: locks.example.com}}") ==
         "c.yaml:1:33: expected a URL such as https://locks.example.com, found \"locks.example.com\"");
+  constexpr auto kLook = " | https://locks.example.com, http://127.0.0.1:55589 and unix:/PATH are such URLs";
+  CHECK(complaint_about("backends: {a: {kind: http, url: 'http://:55589'}}") ==
+        std::string("c.yaml:1:33: the URL \"http://:55589\" has no host") + kLook);
+  CHECK(complaint_about("backends: {a: {kind: http, url: 'ftp://host'}}") ==
+        std::string("c.yaml:1:33: the URL \"ftp://host\" begins neither http:// nor https:// nor unix:") + kLook);
+}
+
+TEST_CASE("a lock server's URL loses its last slash, and the path of a socket is from the configuration's folder on") {
+  const Place place;
+  const Config config =
+      read(place, "backends:\n  a: {kind: http, url: 'http://h/p/'}\n  b: {kind: http, url: 'unix:run/s'}\n");
+  CHECK(config.profiles.at("a").text.at("url").value == "http://h/p");
+  CHECK(config.profiles.at("b").text.at("url").value == "unix:" + place.dir + "/run/s");
 }
 
 TEST_CASE("a bad duration is told with what a duration looks like") {

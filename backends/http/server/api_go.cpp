@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The protocol of the Go library github.com/werf/lockgate, for its clients: three calls, whose failures are texts in a
+// reply of status 200. Behind it are our rules: each reader has a hold of its own, and a try leaves no place.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backends/http/server/body.hpp"
+#include "backends/http/server/refusal.hpp"
+#include "backends/http/server/routes.hpp"
+
+namespace lockgate::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::chrono::seconds kGoTtl{10};
+// Its clients ask again every two seconds. One who has missed two turns does not come back.
+constexpr std::chrono::seconds kKeepPlace{5};
+constexpr std::size_t kMaxId = 1024;
+constexpr std::size_t kMaxHandle = 128;
+constexpr auto kShouldWait = "should wait";
+constexpr auto kNoLease = "no existing lock lease found";
+
+HttpReply reply_of(const Json& json) {
+  return json_reply(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+HttpReply acquired(const std::string& handle, const std::string& name, std::string_view error) {
+  return reply_of({{"lockHandle", {{"uuid", handle}, {"lockName", name}}}, {"err", error}});
+}
+
+struct Handle {
+  LockName name;
+  std::string uuid;
+};
+
+Handle read_handle(const Body& body) {
+  const Body handle = body.object("lockHandle");
+  return {handle.name("lockName"), handle.line("uuid", kMaxHandle)};
+}
+
+}  // namespace
+
+Reply Routes::go_acquire(Context& context) {
+  const Body body(context.exchange.request().body);
+  const Body options = body.object("opts");
+  const LockName name = body.name("lockName");
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  LeaseWish wish;
+  wish.acquirer_id = options.line("acquirerId", kMaxId);
+  wish.mode = options.flag("shared") ? Mode::shared : Mode::exclusive;
+  wish.ttl = kGoTtl;
+  wish.keep_place = wish.acquirer_id.empty() ? Duration::zero() : Duration(kKeepPlace);
+  wish.about.host = context.exchange.request().peer.address;
+  wish.about.principal = context.caller.principal;
+  AcquireOrder order{name, std::move(wish), "", AcquireOrder::Wait::no};
+  const AcquireAnswer answer =
+      co_await acquire_and_wait(context.exchange, world_.table, std::move(order), BootTime::max());
+  const bool granted = answer.kind == AcquireAnswer::Kind::granted;
+  // Whatever else it is (a limit, a full disk, a server that stops), its client may ask again.
+  HttpReply reply =
+      acquired(granted ? answer.holder.handle : "", granted ? name.text() : "", granted ? "" : kShouldWait);
+  co_return reply;
+}
+
+Reply Routes::go_renew(Context& context) {
+  const Body body(context.exchange.request().body);
+  const Handle handle = read_handle(body);
+  context.lock = handle.name.text();
+  demand(context.caller, Role::lock, context.lock);
+  const RenewAnswer answer = world_.table.renew({handle.name, handle.uuid, context.caller.principal, {}, {}, {}});
+  HttpReply reply = reply_of({{"err", answer.answer == HandleAnswer::done ? "" : kNoLease}});
+  co_return reply;
+}
+
+Reply Routes::go_release(Context& context) {
+  const Body body(context.exchange.request().body);
+  const Handle handle = read_handle(body);
+  context.lock = handle.name.text();
+  demand(context.caller, Role::lock, context.lock);
+  ReleaseOrder order{handle.name, handle.uuid, "", context.caller.principal};
+  const HandleAnswer answer = co_await release_and_wait(context.exchange, world_.table, std::move(order));
+  if (answer == HandleAnswer::not_durable) {
+    throw Refusal{.status = 507,
+                  .code = "not_durable",
+                  .message = "the server cannot write its journal",
+                  .hint = "is its disk full?"};
+  }
+  HttpReply reply = reply_of({{"err", answer == HandleAnswer::done ? "" : kNoLease}});
+  co_return reply;
+}
+
+}  // namespace lockgate::server

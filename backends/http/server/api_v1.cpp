@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// lockgate's own API. openapi.json describes it; a test holds the two together.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "backends/http/server/body.hpp"
+#include "backends/http/server/refusal.hpp"
+#include "backends/http/server/routes.hpp"
+#include "backends/lock_json.hpp"
+#include "core/duration.hpp"
+#include "core/handle.hpp"
+
+namespace lockgate::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMaxId = 1024;
+constexpr std::size_t kMaxHandle = 128;
+constexpr std::size_t kMaxText = 4096;
+constexpr std::int64_t kShortestTtl = 2'000;  // milliseconds
+constexpr std::int64_t kLongestTtl = 3'600'000;
+constexpr std::int64_t kLongestWait = 60'000;
+constexpr milliseconds kDefaultTtl{15'000};
+constexpr milliseconds kKeepPlace{5'000};  // for one whose wait was answered, until he asks again
+
+std::int64_t in_ms(Duration duration) {
+  return duration_cast<milliseconds>(duration).count();
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<Duration> read_ttl(const Body& body) {
+  const auto ttl = body.number("ttl_ms", kShortestTtl, kLongestTtl);
+  return ttl ? std::optional<Duration>(milliseconds(*ttl)) : std::nullopt;
+}
+
+About read_about(const Body& body, const std::string& principal) {
+  const Body holder = body.object("holder");
+  About about;
+  about.host = holder.line("host", 255);
+  if (const auto pid = holder.number("pid", 1, 1 << 30)) {
+    about.pid = static_cast<pid_t>(*pid);
+  }
+  about.user = holder.line("user", 255);
+  about.published.command = holder.line("command", kMaxText);
+  about.published.reason = holder.line("reason", kMaxReason);
+  about.published.value = body.text("value", kMaxValue);
+  about.principal = principal;
+  return about;
+}
+
+AcquireOrder read_order(const Body& body, const std::string& principal, Duration wait) {
+  LeaseWish wish;
+  wish.acquirer_id = body.line("acquirer_id", kMaxId);
+  wish.mode = body.mode();
+  wish.ttl = read_ttl(body).value_or(kDefaultTtl);
+  wish.pass_queue = body.flag("pass_queue");
+  wish.about = read_about(body, principal);
+  const bool waits = wait > Duration::zero();
+  wish.keep_place = waits ? Duration(kKeepPlace) : Duration::zero();
+  if (waits && wish.acquirer_id.empty()) {
+    throw Refusal{.status = 422,
+                  .code = "bad_value",
+                  .message = "who waits needs an \"acquirer_id\", by which its place in the queue is known",
+                  .hint = "choose a random one and keep it until the lock is had",
+                  .member = "acquirer_id"};
+  }
+  return {body.name(), std::move(wish), body.needed_line("request_id", kMaxHandle),
+          waits ? AcquireOrder::Wait::park : AcquireOrder::Wait::no};
+}
+
+HttpReply granted(const AcquireAnswer& answer) {
+  const LeaseHolder& holder = answer.holder;
+  return json_reply(text_of({{"outcome", "granted"},
+                             {"handle", holder.handle},
+                             {"id", public_id_text(holder.handle)},
+                             {"fencing_token", holder.token},
+                             {"ttl_ms", in_ms(answer.ttl_left)},
+                             {"waited", answer.waited}}));
+}
+
+[[noreturn]] void refuse_unwritten() {
+  throw Refusal{.status = 507,
+                .code = "not_durable",
+                .message = "the server cannot write its journal, so it grants nothing",
+                .hint = "is its disk full?",
+                .headers = {{"Retry-After", "1"}}};
+}
+
+[[noreturn]] void refuse_answer(const AcquireAnswer& answer) {
+  using Kind = AcquireAnswer::Kind;
+  switch (answer.kind) {
+    case Kind::full:
+      throw Refusal{.status = 429,
+                    .code = "too_many",
+                    .message = answer.what,
+                    .hint = "try again later, or have the limit raised",
+                    .headers = {{"Retry-After", "1"}}};
+    case Kind::not_durable:
+      refuse_unwritten();
+    case Kind::ended:
+      throw Refusal{.status = 410,
+                    .code = "gone",
+                    .message = "this request was granted before, and that hold is over",
+                    .hint = "a new wish takes a new request_id"};
+    default:
+      throw Refusal{.status = 503,
+                    .code = "stopping",
+                    .message = "the server is stopping",
+                    .hint = "try again in a moment",
+                    .headers = {{"Retry-After", "1"}}};
+  }
+}
+
+void check_handle(HandleAnswer answer, const LockName& name) {
+  switch (answer) {
+    case HandleAnswer::done:
+      return;
+    case HandleAnswer::not_durable:
+      refuse_unwritten();
+    default:  // somebody else's is not told from one that never was
+      throw Refusal{.status = 410,
+                    .code = "gone",
+                    .message = fmt::format("no hold of {} has this handle now", name.quoted()),
+                    .hint = "it was released, ran out, or was broken"};
+  }
+}
+
+std::string list_text(const std::vector<LockState>& locks, const Caller& caller) {
+  std::string text;
+  for (const LockState& lock : locks) {
+    if (caller.may_see(lock.name.value_or(""))) {
+      text += (text.empty() ? "" : ",") + lock_json(lock);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+Reply Routes::service(Context& /*context*/) {
+  HttpReply reply = json_reply(text_of({{"service", "lockgate"}, {"version", LOCKGATE_VERSION}, {"api", 1}}));
+  co_return reply;
+}
+
+Reply Routes::acquire(Context& context) {
+  const Body body(context.exchange.request().body);
+  const milliseconds wait(body.number("wait_ms", 0, kLongestWait).value_or(0));
+  AcquireOrder order = read_order(body, context.caller.principal, wait);
+  const LockName name = order.name;
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  const AcquireAnswer answer =
+      co_await acquire_and_wait(context.exchange, world_.table, std::move(order), BootClock::now() + wait);
+  using Kind = AcquireAnswer::Kind;
+  if (answer.kind == Kind::granted) {
+    HttpReply reply = granted(answer);
+    co_return reply;
+  }
+  const bool waits = answer.kind == Kind::must_wait || answer.kind == Kind::grace || answer.kind == Kind::superseded;
+  if (!waits) {
+    refuse_answer(answer);
+  }
+  const LockState lock = world_.table.list({name}, "").front();
+  std::string holders;
+  for (const HolderInfo& holder : lock.holders) {
+    holders += (holders.empty() ? "" : ",") + holder_json(holder);
+  }
+  Json json = {
+      {"outcome", "wait"}, {"position", answer.ahead + 1}, {"keep_ms", wait.count() > 0 ? kKeepPlace.count() : 0}};
+  if (answer.kind == Kind::grace) {
+    json["grace_ms"] = in_ms(answer.grace_left);
+    json["note"] =
+        fmt::format("the server was started anew, does not know who held what before, and grants nothing for {}",
+                    format_duration(answer.grace_left));
+  }
+  std::string text = text_of(json);
+  text.pop_back();  // the brace, for what is JSON already
+  HttpReply reply = json_reply(text + ",\"holders\":[" + holders + "]}");
+  co_return reply;
+}
+
+Reply Routes::renew(Context& context) {
+  const Body body(context.exchange.request().body);
+  const LockName name = body.name();
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  RenewOrder order{name, body.needed_line("handle", kMaxHandle), context.caller.principal, read_ttl(body), {}, {}};
+  if (!body.line("mode", kMaxHandle).empty()) {
+    order.mode = body.mode();
+  }
+  if (const auto token = body.number("fencing_token", 0, std::numeric_limits<std::int64_t>::max())) {
+    order.token = static_cast<std::uint64_t>(*token);
+  }
+  const RenewAnswer answer = world_.table.renew(order);
+  check_handle(answer.answer, name);
+  HttpReply reply = json_reply(text_of({{"ttl_ms", in_ms(answer.holder.ttl)}, {"fencing_token", answer.holder.token}}));
+  co_return reply;
+}
+
+Reply Routes::release(Context& context) {
+  const Body body(context.exchange.request().body);
+  const LockName name = body.name();
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  ReleaseOrder order{name, body.needed_line("handle", kMaxHandle), body.needed_line("request_id", kMaxHandle),
+                     context.caller.principal};
+  check_handle(co_await release_and_wait(context.exchange, world_.table, std::move(order)), name);
+  HttpReply reply = json_reply(R"({"outcome":"released"})");
+  co_return reply;
+}
+
+Reply Routes::leave(Context& context) {
+  const Body body(context.exchange.request().body);
+  const LockName name = body.name();
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  const bool left = world_.table.leave(name, body.needed_line("acquirer_id", kMaxId), context.caller.principal);
+  HttpReply reply = json_reply(text_of({{"outcome", left ? "left" : "not_queued"}}));
+  co_return reply;
+}
+
+Reply Routes::value(Context& context) {
+  const Body body(context.exchange.request().body);
+  const LockName name = body.name();
+  context.lock = name.text();
+  demand(context.caller, Role::lock, context.lock);
+  std::optional<HandleAnswer> answer;
+  Exchange& exchange = context.exchange;
+  world_.table.set_value(name, body.needed_line("handle", kMaxHandle), context.caller.principal,
+                         body.text("value", kMaxValue), [&answer, &exchange](HandleAnswer what) {
+                           answer = what;
+                           exchange.wake();
+                         });
+  while (!answer) {
+    co_await exchange.park(std::nullopt, false);
+  }
+  check_handle(*answer, name);
+  HttpReply reply = json_reply(R"({"outcome":"set"})");
+  co_return reply;
+}
+
+Reply Routes::break_holds(Context& context) {
+  const Body body(context.exchange.request().body);
+  const LockName name = body.name();
+  context.lock = name.text();
+  demand(context.caller, Role::admin, context.lock);
+  const std::string id = body.line("id", kMaxHandle);
+  std::optional<HandleAnswer> answer;
+  std::string broken;
+  Exchange& exchange = context.exchange;
+  world_.table.break_holds(name, id.empty() ? std::nullopt : std::optional(id),
+                           [&](HandleAnswer what, const std::vector<HolderInfo>& holders) {
+                             answer = what;
+                             for (const HolderInfo& holder : holders) {
+                               broken += (broken.empty() ? "" : ",") + holder_json(holder);
+                             }
+                             exchange.wake();
+                           });
+  while (!answer) {
+    co_await exchange.park(std::nullopt, false);
+  }
+  check_handle(*answer, name);
+  HttpReply reply = json_reply("{\"broken\":[" + broken + "]}");
+  co_return reply;
+}
+
+Reply Routes::locks(Context& context) {
+  demand(context.caller, Role::read);
+  std::vector<LockName> names;
+  for (const LockName& name : named_in_query(context.exchange.request())) {
+    demand(context.caller, Role::read, name.text());
+    names.push_back(name);
+  }
+  const std::string prefix(context.exchange.request().parameter("prefix").value_or(""));
+  HttpReply reply = json_reply("{\"locks\":[" + list_text(world_.table.list(names, prefix), context.caller) + "]}");
+  co_return reply;
+}
+
+}  // namespace lockgate::server

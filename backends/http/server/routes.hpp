@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a request to the lock table and back: lockgate's own API (/v1/), the protocol of the Go library werf/lockgate,
+// and what operators look at. The API's document is openapi.json.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "backends/http/server/access.hpp"
+#include "backends/http/server/engine.hpp"
+#include "backends/http/server/lock_table.hpp"
+#include "backends/http/server/metrics.hpp"
+
+namespace lockgate::server {
+
+using Reply = boost::asio::awaitable<HttpReply>;
+
+/// One answered request, for the log.
+struct RequestNote {
+  std::string_view method;
+  std::string_view path;
+  std::string_view route;
+  const Peer* peer = nullptr;
+  std::string principal;
+  std::string lock;  // its name, if the request was about one
+  int status = 0;
+  Duration took{};
+};
+
+/// All of it on the loop's thread, but for the constructor. What it is given outlives it.
+class Routes {
+ public:
+  struct World {
+    LockTable& table;
+    Access& access;
+    Metrics& metrics;
+    std::function<Metrics::Now()> look;            // for /metrics and /readyz
+    std::function<void(const RequestNote&)> note;  // may be empty
+  };
+  explicit Routes(World world);
+
+  /// The handler of the engine.
+  Reply answer(Exchange& exchange);
+
+  /// No event stream is begun any more, and those that are open end.
+  void stop();
+
+ private:
+  /// A request on its way: who sent it, and what it turned out to be about.
+  struct Context {
+    Exchange& exchange;
+    Caller caller;
+    std::string lock;
+  };
+  using Route = Reply (Routes::*)(Context&);
+  struct Entry {
+    std::string_view path;  // behind the prefix: "/v1/acquire"
+    std::string_view method;
+    enum class Needs { nothing, caller } needs;
+    Route route;
+  };
+  static std::span<const Entry> entries();
+  /// Null: there is no such path.
+  static const Entry* find(const HttpRequest& request);
+  Reply dispatch(Context& context, const Entry* entry);
+
+  // /v1/, in api_v1.cpp
+  Reply service(Context& context);
+  Reply acquire(Context& context);
+  Reply renew(Context& context);
+  Reply release(Context& context);
+  Reply leave(Context& context);
+  Reply value(Context& context);
+  Reply break_holds(Context& context);
+  Reply locks(Context& context);
+  Reply events(Context& context);  // api_events.cpp
+  // the Go library's, in api_go.cpp
+  Reply go_acquire(Context& context);
+  Reply go_renew(Context& context);
+  Reply go_release(Context& context);
+  // for operators and people, in routes.cpp
+  Reply openapi(Context& context);
+  Reply health(Context& context);
+  Reply readiness(Context& context);
+  Reply metrics(Context& context);
+  Reply page(Context& context);
+
+  World world_;
+  bool stopping_ = false;
+};
+
+/// Asks the table for a lock, and waits until `until` in the way that suits `order`. The answer is `stopping` also
+/// where the client hung up: nobody hears it then.
+boost::asio::awaitable<AcquireAnswer> acquire_and_wait(Exchange& exchange, LockTable& table, AcquireOrder order,
+                                                       BootTime until);
+/// Gives a hold back, and waits until that is durable.
+boost::asio::awaitable<HandleAnswer> release_and_wait(Exchange& exchange, LockTable& table, ReleaseOrder order);
+
+HttpReply json_reply(std::string body);
+
+/// Each `name` of the query. Throws Refusal(422) for what is no lock name.
+std::vector<LockName> named_in_query(const HttpRequest& request);
+
+}  // namespace lockgate::server

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON from outside, before it is parsed: well-formed, not too deep, no key twice in an object (of two values for one
+// key different readers take different ones).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lockgate {
+
+struct JsonFlaw {
+  std::size_t offset = 0;  // byte, from 0
+  std::string what;        // "a key that stands there twice", "nested too deep", "unexpected end"
+};
+
+/// What is wrong with `text`, or nothing. Any bytes; reads no further than the first flaw.
+std::optional<JsonFlaw> find_json_flaw(std::string_view text, std::size_t max_depth);
+
+}  // namespace lockgate

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+// Getting a lock from a server that answers by script: what is a grant, what is not, and what is left behind.
+#include <sys/stat.h>
+
+#include <atomic>
+#include <fstream>
+#include <set>
+
+#include "tests/http/lock_client.hpp"
+
+using namespace lock_client;
+using namespace std::chrono_literals;
+using scripted::Received;
+using scripted::Reply;
+using scripted::Server;
+
+namespace {
+
+/// Acquire requests are answered by this, all others as by a server on which all goes well.
+Server::Script acquires(const std::function<Reply(std::size_t nth, const Received&)>& answer) {
+  auto count = std::make_shared<std::atomic<std::size_t>>(0);
+  return [=](const Received& request) {
+    if (request.path == "/v1/acquire") {
+      return answer((*count)++, request);
+    }
+    return request.path == "/v1/renew"     ? scripted::json(200, kRenewed)
+           : request.path == "/v1/leave"   ? scripted::json(200, R"({"outcome":"left"})")
+           : request.path == "/v1/release" ? scripted::json(200, R"({"outcome":"released"})")
+                                           : scripted::text(404, "404 page not found\n", "text/plain");
+  };
+}
+
+Server::Script always(const Reply& reply) {
+  return acquires([reply](std::size_t, const Received&) { return reply; });
+}
+
+/// What a try gets from a server that answers so.
+Error error_of_try(const Reply& reply) {
+  Server server([reply](const Received&) { return reply; });
+  const auto backend = backend_at(server.url());
+  return error_of([&] { static_cast<void>(acquire(*backend, 0s)); });
+}
+
+std::set<std::string> request_ids(Server& server) {
+  std::set<std::string> ids;
+  for (const Received& request : server.received("/v1/acquire")) {
+    ids.insert(body_of(request).at("request_id"));
+  }
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("a free lock is had and given back with two requests on one connection") {
+  Server server(always(scripted::json(200, granted())));
+  const auto backend = backend_at(server.url());
+  const BootTime before = BootClock::now();
+  const auto grant = std::get<Grant>(acquire(*backend, {}));
+  CHECK(grant.handle == kHandle);
+  CHECK(grant.token == 1760000000000000);
+  REQUIRE(grant.lease);
+  CHECK(grant.lease->ttl == 15s);
+  CHECK(grant.lease->counted_from >= before);
+  CHECK(grant.lease->counted_from <= BootClock::now());
+  CHECK(backend->release(grant) == Released::done);
+  const auto requests = server.received();
+  REQUIRE(requests.size() == 2);
+  CHECK(requests[0].connection == requests[1].connection);
+}
+
+TEST_CASE("a request for a lock says all that a server and its other users are to know") {
+  Server server(always(scripted::json(200, granted())));
+  Request request = request_for("a/b", 20s);
+  request.mode = Mode::shared;
+  request.ancestor_shares = true;
+  request.published = {"make", "release", "v1"};
+  acquire(*backend_at(server.url()), {}, request);
+  const auto body = body_of(server.received().at(0));
+  CHECK(body.at("name") == "a/b");
+  CHECK(body.at("mode") == "shared");
+  CHECK(body.at("ttl_ms") == 20000);
+  CHECK(body.at("pass_queue") == true);
+  CHECK(body.at("value") == "v1");
+  CHECK(body.at("holder").at("command") == "make");
+  CHECK(body.at("holder").at("reason") == "release");
+  CHECK(body.at("holder").at("pid") == ::getpid());
+  CHECK(body.at("request_id").get<std::string>().size() == 36);
+  CHECK(body.at("acquirer_id").get<std::string>().size() == 36);
+}
+
+TEST_CASE("a try of a lock that is held is busy at once, and leaves nothing in the queue") {
+  Server server(always(scripted::json(200, R"({"outcome":"wait","note":"started anew","grace_ms":41000})")));
+  const auto busy = std::get<Busy>(acquire(*backend_at(server.url()), 0s));
+  CHECK(busy.why == Busy::Why::held);
+  CHECK(busy.note == "started anew");
+  REQUIRE(server.received().size() == 1);
+  CHECK(body_of(server.received()[0]).at("wait_ms") == 0);
+}
+
+TEST_CASE("a waiter comes back with the same ids until it has the lock, and confirms it") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return scripted::json(200, nth < 2 ? kWait : granted(R"(,"waited":true)"));
+  }));
+  const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), {}));
+  const auto acquired = server.received("/v1/acquire");
+  REQUIRE(acquired.size() == 3);
+  CHECK(request_ids(server).size() == 1);
+  CHECK(body_of(acquired[0]).at("acquirer_id") == body_of(acquired[2]).at("acquirer_id"));
+  CHECK(body_of(acquired[0]).at("wait_ms") == 2500);  // so that the first answer comes within five seconds
+  CHECK(body_of(acquired[1]).at("wait_ms") == 30000);
+  REQUIRE(server.received("/v1/renew").size() == 1);
+  const auto renewed = body_of(server.received("/v1/renew")[0]);
+  CHECK(renewed.at("handle") == kHandle);
+  CHECK(renewed.at("mode") == "exclusive");
+  CHECK(renewed.at("fencing_token") == grant.token);
+}
+
+TEST_CASE("a grant that is gone when it is to be confirmed is no grant, and the wait goes on with a new wish") {
+  std::atomic<int> renewals = 0;
+  Server server([&](const Received& request) {
+    if (request.path == "/v1/acquire") {
+      return scripted::json(200, granted(R"(,"waited":true)"));
+    }
+    return renewals++ == 0 ? scripted::json(410, kGone) : scripted::json(200, kRenewed);
+  });
+  CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), {})));
+  CHECK(request_ids(server).size() == 2);
+}
+
+TEST_CASE("D12: a grant that comes late is confirmed, and counts from that") {
+  Server server(acquires([](std::size_t, const Received&) {
+    Reply late = scripted::json(200, granted());
+    late.before_each_byte = std::chrono::milliseconds(1100 / late.bytes.size() + 1);
+    return late;
+  }));
+  const BootTime begin = BootClock::now();
+  const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), {}));
+  CHECK(server.received("/v1/renew").size() == 1);
+  CHECK(grant.lease->counted_from - begin > 1s);
+}
+
+TEST_CASE("F11: a grant whose answer was lost is asked for again by its id, and is one hold") {
+  for (const auto then : {Reply::Then::reset, Reply::Then::close}) {
+    Server server(acquires([=](std::size_t nth, const Received&) {
+      return nth == 0 ? scripted::cut(then, "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{\"outco")
+                      : scripted::json(200, granted("", 14900));
+    }));
+    const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), {}));
+    CHECK(grant.handle == kHandle);
+    CHECK(server.received("/v1/acquire").size() == 2);
+    CHECK(request_ids(server).size() == 1);
+  }
+}
+
+TEST_CASE("F11: a try whose answer was lost is settled too") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::reset) : scripted::json(200, granted());
+  }));
+  CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), 0s)));
+  CHECK(request_ids(server).size() == 1);
+}
+
+TEST_CASE("a repeated answer with a lease that has nearly run out is renewed before it is relied on") {
+  Server server(always(scripted::json(200, granted("", 3000))));
+  const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), {}));
+  CHECK(server.received("/v1/renew").size() == 1);
+  CHECK(grant.lease->ttl == 15s);
+}
+
+TEST_CASE("D8: nothing but a grant is a grant") {
+  const std::string handle = kHandle;
+  for (const std::string& body :
+       {std::string("{}"), std::string("[]"), std::string("null"), std::string("<html>login</html>"), std::string(),
+        std::string(R"({"outcome":"granted"})"),
+        std::string(R"({"outcome":"granted","handle":"","fencing_token":1,"ttl_ms":15000})"),
+        std::string(R"({"outcome":"granted","handle":"a b c d e f g h","fencing_token":1,"ttl_ms":15000})"),
+        R"({"outcome":"granted","handle":")" + handle + R"(","fencing_token":1})",
+        R"({"outcome":"granted","handle":")" + handle + R"(","fencing_token":1,"ttl_ms":0})",
+        R"({"outcome":"granted","handle":")" + handle + R"(","fencing_token":1,"ttl_ms":15001})",
+        R"({"outcome":"granted","handle":")" + handle + R"(","fencing_token":-1,"ttl_ms":15000})",
+        R"({"outcome":"granted","handle":")" + handle + R"(","fencing_token":1e30,"ttl_ms":15000})",
+        R"({"outcome":"granted","handle":")" + handle + R"(","handle":"x","fencing_token":1,"ttl_ms":15000})",
+        granted() + "x", granted().substr(0, granted().size() - 1), std::string(20, '[') + std::string(20, ']')}) {
+    CAPTURE(body);
+    const Error error = error_of_try(scripted::json(200, body));
+    CHECK(error.code() == ExitCode::not_understood);
+  }
+}
+
+TEST_CASE("what cannot be understood is named with its URL and its beginning") {
+  const Error error = error_of_try(scripted::text(200, "<html>\x1b[31mplease log in", "text/html"));
+  CHECK(has(error.what(), "http://127.0.0.1:"));
+  CHECK(has(error.what(), "text/html"));
+  CHECK(has(error.what(), R"("<html>\x1b[31mplease log in")"));
+  CHECK(has(error.next_step(), "--url"));
+}
+
+TEST_CASE("F23: a redirect is told with its host and not followed") {
+  const Error error =
+      error_of_try(scripted::json(307, "", "Location: https://evil.example/v1/acquire?token=canary\r\n"));
+  CHECK(error.code() == ExitCode::not_understood);
+  CHECK(has(error.what(), R"("https://evil.example")"));
+  CHECK_FALSE(has(error.what(), "canary"));
+}
+
+TEST_CASE("F13: a server that is in trouble fails a try with its own words") {
+  for (const int status : {429, 500, 502, 503, 504, 507}) {
+    const Error error =
+        error_of_try(scripted::json(status, R"({"error":{"code":"stopping","message":"the server stops"}})"));
+    CHECK(error.code() == ExitCode::unavailable);
+    CHECK(has(error.what(), "the server stops"));
+  }
+}
+
+TEST_CASE("F13: a waiter comes back as the server wishes, within bounds") {
+  for (const auto* retry_after : {"0", "soon", "-1", "99999999999999999999", "Sun, 06 Nov 1994 08:49:37 GMT"}) {
+    Server server(acquires([&](std::size_t nth, const Received&) {
+      return nth == 0   ? scripted::json(200, kWait)
+             : nth == 1 ? scripted::json(503, "<html>", std::string("Retry-After: ") + retry_after + "\r\n")
+                        : scripted::json(200, granted());
+    }));
+    const BootTime begin = BootClock::now();
+    CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), {})));
+    CHECK(BootClock::now() - begin < 2s);
+  }
+  Server server(acquires([&](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::json(503, "", "Retry-After: 1\r\n") : scripted::json(200, granted());
+  }));
+  const BootTime begin = BootClock::now();
+  CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), {})));
+  CHECK(BootClock::now() - begin > 1s);
+}
+
+TEST_CASE("a server that cannot be reached is unavailable, within the timeout where that is shorter") {
+  const std::string url = Server(always({})).url();
+  const BootTime begin = BootClock::now();
+  const Error error = error_of([&] { static_cast<void>(acquire(*backend_at(url), 300ms)); });
+  CHECK(error.code() == ExitCode::unavailable);
+  CHECK(has(error.what(), "onnection refused"));
+  CHECK(BootClock::now() - begin < 2s);
+  CHECK(error_of([&] { static_cast<void>(acquire(*backend_at(url), 0s)); }).code() == ExitCode::unavailable);
+}
+
+TEST_CASE("a first contact that fails for five seconds is the end of a wait without a limit") {
+  const std::string url = Server(always({})).url();
+  const BootTime begin = BootClock::now();
+  CHECK(error_of([&] { static_cast<void>(acquire(*backend_at(url), {})); }).code() == ExitCode::unavailable);
+  const Duration took = BootClock::now() - begin;
+  CHECK(took > 4500ms);
+  CHECK(took < 6500ms);
+}
+
+TEST_CASE("D13: a wait that is over tries once more, and has the lock if it is free now") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent) : scripted::json(200, granted());
+  }));
+  const BootTime begin = BootClock::now();
+  CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), 300ms)));
+  CHECK(BootClock::now() - begin < 1500ms);
+  CHECK(body_of(server.received("/v1/acquire").at(1)).at("wait_ms") == 0);
+}
+
+TEST_CASE("a wait that is over in vain leaves the queue and is busy") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent) : scripted::json(200, kWait);
+  }));
+  const auto busy = std::get<Busy>(acquire(*backend_at(server.url()), 300ms));
+  CHECK(busy.why == Busy::Why::timed_out);
+  REQUIRE(server.received("/v1/leave").size() == 1);
+  CHECK(body_of(server.received("/v1/leave")[0]).at("acquirer_id") ==
+        body_of(server.received("/v1/acquire").at(0)).at("acquirer_id"));
+}
+
+TEST_CASE("F10: a wait that is over while the server is out of reach says that, not busy") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::json(200, kWait) : scripted::json(502, "<html>");
+  }));
+  CHECK(error_of([&] { static_cast<void>(acquire(*backend_at(server.url()), 500ms)); }).code() ==
+        ExitCode::unavailable);
+}
+
+TEST_CASE("a wait that is called off leaves the queue") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent) : scripted::json(200, kWait);
+  }));
+  const auto backend = backend_at(server.url());
+  TestWaiting waiting({});
+  const std::jthread caller([&] {
+    server.wait_for(1);
+    waiting.say(WaitVerdict::cancelled);
+  });
+  CHECK_THROWS_AS(static_cast<void>(backend->acquire(request_for("deploy"), waiting)), Cancelled);
+  CHECK(server.received("/v1/leave").size() == 1);
+}
+
+TEST_CASE("a hold that was granted as the wait was called off is given back") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent) : scripted::json(200, granted());
+  }));
+  const auto backend = backend_at(server.url());
+  TestWaiting waiting({});
+  const std::jthread caller([&] {
+    server.wait_for(1);
+    waiting.say(WaitVerdict::cancelled);
+  });
+  CHECK_THROWS_AS(static_cast<void>(backend->acquire(request_for("deploy"), waiting)), Cancelled);
+  CHECK(request_ids(server).size() == 1);
+  REQUIRE(server.received("/v1/release").size() == 1);
+  CHECK(body_of(server.received("/v1/release")[0]).at("handle") == kHandle);
+}
+
+TEST_CASE("a waiter that is stopped leaves the queue first, and begins anew when it is continued") {
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent) : scripted::json(200, nth == 1 ? kWait : granted());
+  }));
+  const auto backend = backend_at(server.url());
+  TestWaiting waiting({});
+  std::size_t left_when_stopped = 0;
+  waiting.on_suspend = [&] { left_when_stopped = server.received("/v1/leave").size(); };
+  const std::jthread caller([&] {
+    server.wait_for(1);
+    waiting.say(WaitVerdict::suspend);
+  });
+  CHECK(std::holds_alternative<Grant>(backend->acquire(request_for("deploy"), waiting)));
+  CHECK(left_when_stopped == 1);
+  CHECK(request_ids(server).size() == 2);
+}
+
+TEST_CASE("F14: a 401 ends a wait at once, naming the token's file and not the token") {
+  const std::string token = "/tmp/lockgate-test-token-" + std::to_string(::getpid());
+  std::ofstream(token) << "canary";
+  ::chmod(token.c_str(), 0600);
+  Server server(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::json(200, kWait)
+                    : scripted::json(401, R"({"error":{"code":"unauthorized","message":"no valid token"}})");
+  }));
+  const Error error = error_of([&] { static_cast<void>(acquire(*backend_at(server.url(), token), {})); });
+  ::unlink(token.c_str());
+  CHECK(error.code() == ExitCode::not_allowed);
+  CHECK(has(error.what(), token));
+  CHECK(has(error.what(), "no valid token"));
+  CHECK_FALSE(has(error.what() + error.next_step(), "canary"));
+}
+
+TEST_CASE("what the server's bounds do not allow is a fault of usage, in the server's words") {
+  const Error error = error_of_try(scripted::json(
+      422, R"({"error":{"code":"bad_value","message":"ttl_ms is at most 60000","hint":"ask for less","member":"x"}})"));
+  CHECK(error.code() == ExitCode::usage);
+  CHECK(has(error.what(), "ttl_ms is at most 60000"));
+  CHECK(error.next_step() == "ask for less");
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// The durable journal: real files, real kills.
+#include "backends/http/server/journal.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "backends/http/server/failpoint.hpp"
+#include "core/error.hpp"
+
+namespace lockgate::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Scratch {
+  fs::path dir = fs::temp_directory_path() / ("lockgate-journal." + std::to_string(::getpid()));
+  Scratch() {
+    fs::remove_all(dir);
+    fs::create_directory(dir);
+  }
+  ~Scratch() { fs::remove_all(dir); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] std::string file() const { return dir / "sub" / "locks.db"; }
+};
+
+const Post kAtOnce = [](const std::function<void()>& work) { work(); };
+
+HoldGranted hold(const std::string& handle, std::uint64_t token) {
+  LeaseHolder holder;
+  holder.handle = handle;
+  holder.token = token;
+  holder.ttl = std::chrono::seconds(15);
+  holder.acquirer_id = "id";
+  holder.about.host = "host";
+  holder.about.pid = 4711;
+  holder.about.user = "user";
+  holder.about.published = {"make", "because", "10.1.1.1:80"};
+  holder.about.since = WallTime(std::chrono::microseconds(1'000'000 + token));
+  holder.about.principal = "ci";
+  return {"deploy", holder, "request-" + handle};
+}
+
+Durability append(Journal& journal, JournalEntry entry) {
+  std::promise<Durability> promise;
+  journal.append(std::move(entry), [&promise](Durability how) { promise.set_value(how); });
+  return promise.get_future().get();
+}
+
+ExitCode refusal(const std::string& file) {
+  try {
+    make_sqlite_journal(file, kAtOnce);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ExitCode::done;
+}
+
+TEST_CASE("what was durable is there again, down to the last word") {
+  const Scratch scratch;
+  {
+    const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+    CHECK(append(*journal, hold("a", 5)) == Durability::durable);
+    CHECK(append(*journal, hold("b", 9)) == Durability::durable);
+    CHECK(append(*journal, ValueChanged{"deploy", "a", std::nullopt}) == Durability::durable);
+    CHECK(append(*journal, HoldEnded{"deploy", "b", "release-b"}) == Durability::durable);
+  }
+  const auto content = make_sqlite_journal(scratch.file(), kAtOnce)->load();
+  REQUIRE(content.holds.size() == 1);
+  const HoldGranted& a = content.holds.front();
+  CHECK(a.name == "deploy");
+  CHECK(a.request_id == "request-a");
+  CHECK(a.holder.token == 5);
+  CHECK(a.holder.about.pid == 4711);
+  CHECK(a.holder.about.published.reason == "because");
+  CHECK_FALSE(a.holder.about.published.value);
+  CHECK(a.holder.about.principal == "ci");
+  REQUIRE(content.releases.size() == 1);
+  CHECK(content.releases.front().request_id == "release-b");
+  CHECK(content.token_floor == 9);
+}
+
+TEST_CASE("the file is for its owner alone") {
+  const Scratch scratch;
+  const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+  struct stat st {};
+  REQUIRE(::stat(scratch.file().c_str(), &st) == 0);
+  CHECK((st.st_mode & 0777) == 0600);
+  REQUIRE(::stat((scratch.dir / "sub").c_str(), &st) == 0);
+  CHECK((st.st_mode & 0777) == 0700);
+}
+
+TEST_CASE("a second server on the same journal is refused") {
+  const Scratch scratch;
+  const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+  append(*journal, hold("a", 1));
+  CHECK(refusal(scratch.file()) == ExitCode::conflict);
+}
+
+TEST_CASE("what is no journal is refused and left as it is") {
+  const Scratch scratch;
+  fs::create_directory(scratch.dir / "sub");
+  const std::string text = "somebody's notes, which are longer than a header would be; " + std::string(4096, 'x');
+  std::ofstream(scratch.file()) << text;
+  CHECK(refusal(scratch.file()) == ExitCode::not_understood);
+  std::ifstream in(scratch.file());
+  CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == text);
+}
+
+TEST_CASE("a directory and a name below a file are refused with the path") {
+  const Scratch scratch;
+  CHECK(refusal(scratch.dir) != ExitCode::done);
+  std::ofstream(scratch.dir / "file") << "x";
+  CHECK(refusal(scratch.dir / "file" / "locks.db") == ExitCode::cannot_create);
+}
+
+/// Grants one hold after the other in a process of its own, which is killed at a failpoint. Each that was durable is
+/// told through a pipe. How many were.
+int grants_before_the_kill(const std::string& file, const std::string& failpoint) {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    set_failpoint(failpoint);
+    const auto journal = make_sqlite_journal(file, kAtOnce);
+    for (int i = 0; i < 20; ++i) {
+      if (append(*journal, hold(std::to_string(i), static_cast<std::uint64_t>(i) + 1)) == Durability::durable) {
+        [[maybe_unused]] const ssize_t told = ::write(ends[1], "x", 1);
+      }
+    }
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  int told = 0;
+  for (char byte = 0; ::read(ends[0], &byte, 1) == 1;) {
+    ++told;
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFSIGNALED(status));
+  return told;
+}
+
+TEST_CASE("F8: killed at any step, the journal has all that was told, and at most one grant more") {
+  for (const char* failpoint : {"journal:begun:5", "journal:entry:5", "journal:written:5", "journal:committed:5"}) {
+    CAPTURE(failpoint);
+    const Scratch scratch;
+    const int told = grants_before_the_kill(scratch.file(), failpoint);
+    CHECK(told == 4);
+    const auto content = make_sqlite_journal(scratch.file(), kAtOnce)->load();
+    CHECK(content.holds.size() >= static_cast<std::size_t>(told));
+    CHECK(content.holds.size() <= static_cast<std::size_t>(told) + 1);
+    CHECK(content.token_floor == content.holds.size());
+  }
+}
+
+TEST_CASE("F8: a journal whose tail was torn off loads what was whole") {
+  const Scratch scratch;
+  grants_before_the_kill(scratch.file(), "journal:begun:20");
+  const fs::path wal = scratch.file() + "-wal";
+  const auto whole = fs::file_size(wal);
+  REQUIRE(whole > 4096);
+  std::size_t before = 0;
+  for (std::uintmax_t size = 0; size <= whole; size += whole / 40 + 1) {
+    const Scratch* const keep = &scratch;
+    const fs::path copy = keep->dir / "copy";
+    fs::remove_all(copy);
+    fs::create_directory(copy);
+    fs::copy_file(scratch.file(), copy / "locks.db");
+    fs::copy_file(wal, copy / "locks.db-wal");
+    fs::resize_file(copy / "locks.db-wal", size);
+    const auto content = make_sqlite_journal(copy / "locks.db", kAtOnce)->load();
+    // A prefix: the more is left, the more there is, and nothing is skipped.
+    CHECK(content.holds.size() >= before);
+    CHECK(content.token_floor == content.holds.size());
+    before = content.holds.size();
+  }
+}
+
+TEST_CASE("F19: a full disk is told, and what waited is written when there is room again") {
+  const Scratch scratch;
+  const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+  CHECK(append(*journal, hold("a", 1)) == Durability::durable);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGXFSZ, &ignore, nullptr);
+  const rlimit small{1024, limit.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  CHECK(append(*journal, hold("b", 2)) == Durability::failed);
+  CHECK_FALSE(journal->healthy());
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  CHECK(append(*journal, hold("c", 3)) == Durability::durable);
+  CHECK(journal->healthy());
+  CHECK(journal->load().holds.size() == 3);
+}
+
+}  // namespace
+}  // namespace lockgate::server
