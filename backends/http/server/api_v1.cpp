@@ -146,8 +146,18 @@ std::string list_text(const std::vector<LockState>& locks, const Caller& caller)
 
 }  // namespace
 
-Reply Routes::service(Context& /*context*/) {
-  HttpReply reply = json_reply(text_of({{"service", "lockgate"}, {"version", LOCKGATE_VERSION}, {"api", 1}}));
+Reply Routes::service(Context& context) {
+  Json json = {{"service", "lockgate"}, {"version", LOCKGATE_VERSION}, {"api", 1}};
+  const HttpRequest& request = context.exchange.request();
+  // This wants no proof, but where there is one it says whose it is, so that the page can offer what the caller may do.
+  if (world_.access.open() || !request.authorization.empty() || !request.peer.certificate.empty()) {
+    try {
+      const Caller caller = world_.access.identify(request, BootClock::now());
+      json["caller"] = {{"name", caller.principal}, {"role", to_string(caller.role)}};
+    } catch (const Refusal&) {  // then it is nobody
+    }
+  }
+  HttpReply reply = json_reply(text_of(json));
   co_return reply;
 }
 
