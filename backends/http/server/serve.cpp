@@ -33,14 +33,14 @@ bool is_local(const std::string& listen) {
          listen.starts_with("localhost:");
 }
 
-void refuse_open_doors(const ServeOptions& options) {
+void refuse_open_doors(const ServeOptions& options, const std::string& address) {
   const bool proves_who = !options.tokens.empty() || !options.client_ca.empty();
-  if (options.strangers == Strangers::allow || is_local(options.listen) || (!options.tls_cert.empty() && proves_who)) {
+  if (options.strangers == Strangers::allow || is_local(address) || (!options.tls_cert.empty() && proves_who)) {
     return;
   }
   throw Error(
       ExitCode::config,
-      fmt::format("{} can be reached from other hosts, and {}", options.listen,
+      fmt::format("{} can be reached from other hosts, and {}", address,
                   options.tls_cert.empty() ? "there is no TLS" : "nobody has to prove who it is"),
       "give --tls-cert, --tls-key and --tokens (or --client-ca), or say --insecure if something else protects it");
 }
@@ -122,6 +122,11 @@ Server::Server(const ServeOptions& options) : log_(options.log_format, options.v
     }
   };
   engine_ = Engine::listen(loop_, std::move(engine));
+  // Sockets that the service manager handed over may stand elsewhere than --listen says.
+  for (const std::string& url : engine_->urls()) {
+    const auto scheme = url.find("://");
+    refuse_open_doors(options, scheme == std::string::npos ? url : url.substr(scheme + 3));
+  }
 }
 
 void Server::run() {
@@ -207,7 +212,7 @@ void Server::pat_watchdog() {
 }  // namespace
 
 int serve(const ServeOptions& options) {
-  refuse_open_doors(options);
+  refuse_open_doors(options, options.listen);
   Server(options).run();
   return to_int(ExitCode::done);
 }
