@@ -67,21 +67,6 @@ bool is_live(const LeaseHolder* holder, StoreTime now) {
   return holder != nullptr && now < holder->expires;
 }
 
-HolderInfo show(const LeaseHolder& holder, StoreTime now, WallTime wall_now) {
-  HolderInfo info;
-  info.id = public_id_text(holder.handle);
-  info.mode = holder.mode;
-  info.host = holder.about.host;
-  info.pid = holder.about.pid;
-  info.user = holder.about.user;
-  info.published = holder.about.published;
-  info.acquired_at = holder.about.since;
-  if (holder.expires != kNever) {
-    info.expires_at = wall_now + std::chrono::duration_cast<WallTime::duration>(holder.expires - now);
-  }
-  return info;
-}
-
 WaiterInfo show(const LeaseWaiter& waiter) {
   return {waiter.about.host, waiter.about.pid, waiter.about.user, waiter.mode, waiter.about.since};
 }
@@ -114,10 +99,14 @@ std::variant<LeaseHolder, Queued> acquire(LeaseLock& lock, const LeaseWish& wish
   if (may_have(lock, wish)) {
     return grant(lock, wish, now, wall_token);
   }
+  return wait_in_line(lock, wish, now);
+}
+
+Queued wait_in_line(LeaseLock& lock, const LeaseWish& wish, StoreTime now) {
   if (!wish.acquirer_id.empty() && wish.keep_place > Duration::zero()) {
     queue_up(lock, wish, now);
   }
-  return Queued{lock.queue.ahead_of(wish.acquirer_id)};
+  return {lock.queue.ahead_of(wish.acquirer_id)};
 }
 
 bool restore(LeaseLock& lock, const LeaseHolder& holder) {
@@ -137,6 +126,14 @@ const LeaseHolder* renew(LeaseLock& lock, const std::string& handle, StoreTime n
     holder.ttl = ttl.value_or(holder.ttl);
     holder.expires = end_of(now, holder.ttl);
   });
+}
+
+bool end_by(LeaseLock& lock, const std::string& handle, StoreTime now, StoreTime when) {
+  if (!is_live(lock.holders.find(handle), now)) {
+    return false;
+  }
+  lock.holders.alter(handle, [&](LeaseHolder& holder) { holder.expires = std::min(holder.expires, when); });
+  return true;
 }
 
 std::optional<LeaseHolder> release(LeaseLock& lock, const std::string& handle, StoreTime now) {
@@ -180,6 +177,21 @@ std::vector<std::string> next_in_line(const LeaseLock& lock) {
   return next;
 }
 
+HolderInfo describe_holder(const LeaseHolder& holder, StoreTime now, WallTime wall_now) {
+  HolderInfo info;
+  info.id = public_id_text(holder.handle);
+  info.mode = holder.mode;
+  info.host = holder.about.host;
+  info.pid = holder.about.pid;
+  info.user = holder.about.user;
+  info.published = holder.about.published;
+  info.acquired_at = holder.about.since;
+  if (holder.expires != kNever) {
+    info.expires_at = wall_now + std::chrono::duration_cast<WallTime::duration>(holder.expires - now);
+  }
+  return info;
+}
+
 LockState describe_lock(const std::string& name, const LeaseLock& lock, StoreTime now, WallTime wall_now) {
   LockState state;
   state.name = name;
@@ -191,7 +203,7 @@ LockState describe_lock(const std::string& name, const LeaseLock& lock, StoreTim
   for (const auto& [place, holder] : lock.holders.in_order()) {
     if (now < holder.expires || !any_live) {
       state.mode = holder.mode;
-      state.holders.push_back(show(holder, now, wall_now));
+      state.holders.push_back(describe_holder(holder, now, wall_now));
     }
   }
   for (const auto& [place, waiter] : lock.queue.in_order()) {

@@ -98,6 +98,10 @@ Expired expire(LeaseLock& lock, StoreTime now);
 std::variant<LeaseHolder, Queued> acquire(LeaseLock& lock, const LeaseWish& wish, StoreTime now,
                                           std::uint64_t wall_token);
 
+/// Queues, or keeps a place that there is, whether or not the lock could be had: for a store that grants nothing just
+/// now. Without an acquirer id or with `keep_place` zero nothing changes.
+Queued wait_in_line(LeaseLock& lock, const LeaseWish& wish, StoreTime now);
+
 /// Puts a hold back as it was, from what is known elsewhere; tokens go on from its own. False: another hold is in the
 /// way, or has its handle, and nothing changed. It does not ask the queue.
 bool restore(LeaseLock& lock, const LeaseHolder& holder);
@@ -105,6 +109,10 @@ bool restore(LeaseLock& lock, const LeaseHolder& holder);
 /// A live hold lasts for its TTL from `now` on, or for another one. Null: there is no such hold, or it has expired
 /// (expiry <= now), and nothing changed: what has ended does not come back.
 const LeaseHolder* renew(LeaseLock& lock, const std::string& handle, StoreTime now, std::optional<Duration> ttl = {});
+
+/// A live hold ends then if it would not have ended before; when it is renewed, it has its TTL again. False: no live
+/// hold.
+bool end_by(LeaseLock& lock, const std::string& handle, StoreTime now, StoreTime when);
 
 /// The hold that was taken out; empty: there is none, and nothing changed.
 std::optional<LeaseHolder> release(LeaseLock& lock, const std::string& handle, StoreTime now);
@@ -125,6 +133,9 @@ const LeaseHolder* set_value(LeaseLock& lock, const std::string& handle, const s
 /// The acquirers at the head of the queue who could be granted together now: one writer, or readers up to the first
 /// writer; empty while holders are in the way.
 [[nodiscard]] std::vector<std::string> next_in_line(const LeaseLock& lock);
+
+/// A hold, as others may see it.
+[[nodiscard]] HolderInfo describe_holder(const LeaseHolder& holder, StoreTime now, WallTime wall_now);
 
 /// As others may see it. Holds whose time has come are shown only where no other is left: the lock is then `expired`.
 [[nodiscard]] LockState describe_lock(const std::string& name, const LeaseLock& lock, StoreTime now, WallTime wall_now);

@@ -26,6 +26,7 @@ constexpr std::size_t kMaxText = 4096;
 constexpr std::int64_t kShortestTtl = 2'000;  // milliseconds
 constexpr std::int64_t kLongestTtl = 3'600'000;
 constexpr std::int64_t kLongestWait = 60'000;
+constexpr std::size_t kHoldersTold = 20;  // to one who has to wait
 constexpr milliseconds kDefaultTtl{15'000};
 constexpr milliseconds kKeepPlace{5'000};  // for one whose wait was answered, until he asks again
 
@@ -179,9 +180,8 @@ Reply Routes::acquire(Context& context) {
   if (!waits) {
     refuse_answer(answer);
   }
-  const LockState lock = world_.table.list({name}, "").front();
   std::string holders;
-  for (const HolderInfo& holder : lock.holders) {
+  for (const HolderInfo& holder : world_.table.holders(name, kHoldersTold)) {
     holders += (holders.empty() ? "" : ",") + holder_json(holder);
   }
   Json json = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What makes the lock table survive: an ordered log of its changes. Renewals are not in it; after a restart each live
-// lease gets its full TTL.
+// What makes the lock table survive: an ordered log of its changes. Renewals are not in it, but for a changed TTL;
+// after a restart each live lease gets its full TTL.
 #pragma once
 
 #include <cstdint>
@@ -29,17 +29,21 @@ struct ValueChanged {
   std::string handle;
   std::optional<std::string> value;
 };
-/// No token up to this one is ever given again, for a lock that is forgotten.
-struct TokenFloor {
-  std::uint64_t token = 0;
+/// A renewal with another TTL. What a client counts on must not be longer than what it would have after a restart.
+struct TtlChanged {
+  std::string name;
+  std::string handle;
+  Duration ttl{};
 };
-using JournalEntry = std::variant<HoldGranted, HoldEnded, ValueChanged, TokenFloor>;
+/// Changes nothing: durable when everything before it is.
+struct Barrier {};
+using JournalEntry = std::variant<HoldGranted, HoldEnded, ValueChanged, TtlChanged, Barrier>;
 
 /// What a journal held when it was opened.
 struct JournalContent {
   std::vector<HoldGranted> holds;   // live ones, oldest first
   std::vector<HoldEnded> releases;  // with a request id, of the last minutes
-  std::uint64_t token_floor = 0;    // the greatest token it ever saw
+  std::uint64_t token_floor = 0;    // the greatest token that was ever granted
 };
 
 enum class Durability { durable, failed };

@@ -24,9 +24,8 @@ constexpr auto kTables = R"(
                      request TEXT NOT NULL, token INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, since_us INTEGER NOT NULL,
                      host TEXT NOT NULL, pid INTEGER, user TEXT NOT NULL, command TEXT NOT NULL, reason TEXT NOT NULL,
                      value TEXT, principal TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE release (request TEXT PRIMARY KEY, name TEXT NOT NULL, handle TEXT NOT NULL, forget_us INTEGER NOT NULL)
-                     WITHOUT ROWID;
-  CREATE INDEX release_forget ON release (forget_us);
+  CREATE TABLE release (forget_us INTEGER NOT NULL, handle TEXT NOT NULL, name TEXT NOT NULL, request TEXT NOT NULL,
+                        PRIMARY KEY (forget_us, handle)) WITHOUT ROWID;
   CREATE TABLE token_floor (one INTEGER PRIMARY KEY CHECK (one = 1), token INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO token_floor VALUES (1, 0);
 )";
@@ -119,6 +118,16 @@ void make_file(const std::string& path) {
   }
 }
 
+/// Handles are in it. SQLite gives the files that it makes beside it the same mode.
+void make_private(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) == 0 && (st.st_mode & 0077) != 0 && ::chmod(path.c_str(), 0600) != 0) {
+    throw Error(ExitCode::not_allowed,
+                fmt::format("{} can be read by others, and that cannot be changed: {}", quote(path), errno_text(errno)),
+                "it holds the secrets of all locks: chmod 600 it");
+  }
+}
+
 }  // namespace
 
 struct JournalDatabase::Sqlite {
@@ -131,10 +140,11 @@ struct JournalDatabase::Sqlite {
           end(db, "DELETE FROM hold WHERE handle = ?"),
           remember(db,
                    "INSERT OR REPLACE INTO release "
-                   "SELECT ?1, name, handle, ?2 + max(ttl_ms * 1000, 120000000) FROM hold WHERE handle = ?3"),
+                   "SELECT ?2 + max(ttl_ms * 1000, 120000000), handle, name, ?1 FROM hold WHERE handle = ?3"),
           forget(db, "DELETE FROM release WHERE forget_us < ?"),
-          value(db, "UPDATE hold SET value = ? WHERE handle = ?") {}
-    Statement begin, commit, grant, raise_floor, end, remember, forget, value;
+          value(db, "UPDATE hold SET value = ? WHERE handle = ?"),
+          ttl(db, "UPDATE hold SET ttl_ms = ? WHERE handle = ?") {}
+    Statement begin, commit, grant, raise_floor, end, remember, forget, value, ttl;
   };
 
   explicit Sqlite(std::string where) : path(std::move(where)) {}
@@ -147,6 +157,7 @@ struct JournalDatabase::Sqlite {
 
   void open();
   void check_owner();
+  void check_whole();
   void exec(const char* sql);
   std::int64_t pragma(const char* name);
   [[noreturn]] void fail(int result) const;
@@ -203,8 +214,13 @@ void JournalDatabase::Sqlite::open() {
     fail(result);
   }
   sqlite3_extended_result_codes(database, 1);
+  // Until it is known to be ours, closing it again must not change it, as writing its log back would.
+  sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   exec("PRAGMA locking_mode = EXCLUSIVE");
   check_owner();
+  check_whole();
+  sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
+  make_private(path);
   exec("PRAGMA journal_mode = WAL");
   exec("PRAGMA synchronous = FULL");  // NORMAL may lose a lock that was granted, at a power failure
   exec("BEGIN IMMEDIATE");            // takes the lock that keeps others out, and with that mode keeps it
@@ -229,6 +245,23 @@ void JournalDatabase::Sqlite::check_owner() {
   if (schema > kSchema) {
     throw Error(ExitCode::not_understood, fmt::format("{} was written by a newer lockgate", quote(path)),
                 "it was left as it is; run that lockgate, or name another file: --store sqlite:PATH");
+  }
+}
+
+/// Half a journal would be locks that are held and given again.
+void JournalDatabase::Sqlite::check_whole() {
+  std::string verdict;
+  const auto take = [](void* out, int /*columns*/, char** texts, char** /*names*/) {
+    *static_cast<std::string*>(out) = texts[0];
+    return 0;
+  };
+  const int result = sqlite3_exec(database, "PRAGMA quick_check(1)", take, &verdict, nullptr);
+  if (result != SQLITE_OK) {
+    fail(result);
+  }
+  if (verdict != "ok") {
+    throw Error(ExitCode::not_understood, fmt::format("the journal {} is damaged: {}", quote(path), printable(verdict)),
+                "it was left as it is; restore it, or move it away and wait for the longest TTL before a new start");
   }
 }
 
@@ -258,7 +291,7 @@ JournalContent JournalDatabase::load() {
     holder.about.principal = holds.text(14);
     content.holds.push_back({holds.text(1), std::move(holder), holds.text(4)});
   });
-  Statement releases(sqlite_->database, "SELECT request, name, handle FROM release");
+  Statement releases(sqlite_->database, "SELECT request, name, handle FROM release ORDER BY forget_us");
   releases.each([&] { content.releases.push_back({releases.text(1), releases.text(2), releases.text(0)}); });
   Statement floor(sqlite_->database, "SELECT token FROM token_floor");
   floor.each([&] { content.token_floor = static_cast<std::uint64_t>(floor.number(0)); });
@@ -271,17 +304,16 @@ void JournalDatabase::begin() {
 
 void JournalDatabase::write(const JournalEntry& entry) {
   Sqlite::Statements& s = *sqlite_->statements;
-  const auto raise_floor = [&s](std::uint64_t token) { s.raise_floor.run(static_cast<std::int64_t>(token)); };
   if (const auto* granted = std::get_if<HoldGranted>(&entry)) {
     const LeaseHolder& holder = granted->holder;
     const About& about = holder.about;
     const auto pid = about.pid ? std::optional<std::int64_t>(*about.pid) : std::nullopt;
     s.grant.run(holder.handle, granted->name, std::int64_t{holder.mode == Mode::shared ? 1 : 0}, holder.acquirer_id,
                 granted->request_id, static_cast<std::int64_t>(holder.token),
-                std::int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(holder.ttl).count()},
-                in_us(about.since), about.host, pid, about.user, about.published.command, about.published.reason,
-                about.published.value, about.principal);
-    raise_floor(holder.token);
+                std::int64_t{std::chrono::ceil<std::chrono::milliseconds>(holder.ttl).count()}, in_us(about.since),
+                about.host, pid, about.user, about.published.command, about.published.reason, about.published.value,
+                about.principal);
+    s.raise_floor.run(static_cast<std::int64_t>(holder.token));
   } else if (const auto* ended = std::get_if<HoldEnded>(&entry)) {
     if (!ended->request_id.empty()) {
       const std::int64_t now = in_us(wall_now());
@@ -291,8 +323,8 @@ void JournalDatabase::write(const JournalEntry& entry) {
     s.end.run(ended->handle);
   } else if (const auto* changed = std::get_if<ValueChanged>(&entry)) {
     s.value.run(changed->value, changed->handle);
-  } else {
-    raise_floor(std::get<TokenFloor>(entry).token);
+  } else if (const auto* renewed = std::get_if<TtlChanged>(&entry)) {
+    s.ttl.run(std::int64_t{std::chrono::ceil<std::chrono::milliseconds>(renewed->ttl).count()}, renewed->handle);
   }
 }
 

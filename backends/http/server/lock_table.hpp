@@ -104,20 +104,23 @@ class LockTable {
   LockTable(Journal& journal, TableLimits limits, TableWorld world);
   ~LockTable();
 
-  /// `done` is called exactly once, unless abandon() came first: perhaps before this returns, and for a grant only when
+  /// No callback may call the table: it is in the middle of something. `done` is called exactly once, unless abandon()
+  /// came first: perhaps before this returns, and for a grant only when
   /// it is durable. A parked order is answered when the lock is its own, or by end_wait().
   Ticket acquire(AcquireOrder order, std::function<void(const AcquireAnswer&)> done);
   /// The wait is over: `done` is called with must_wait (or with the grant that was just being made durable), and the
   /// place is kept for the wish's keep_place.
   void end_wait(Ticket ticket);
   /// The client is gone: `done` is not called any more. Its place goes within a second unless it comes back; a grant
-  /// that was under way is given back.
+  /// that was under way is as one that was not heard of.
   void abandon(Ticket ticket);
   /// The answer to an acquire could not be written: a hold that nobody heard of is not to block others for its TTL.
   /// It stays for as long as a client with the same request id could come back (2 s), then it is given back.
   void not_heard_of(const LockName& name, const std::string& handle);
 
+  /// A longer TTL than before counts from when it is durable on: the answer tells the one in force.
   RenewAnswer renew(const RenewOrder& order);
+  /// Done again for the same handle and request id, for the longer of its TTL and two minutes.
   void release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done);
   /// False: it had no place.
   bool leave(const LockName& name, const std::string& acquirer_id, const std::string& principal);
@@ -129,6 +132,10 @@ class LockTable {
 
   /// Those of these names (free ones too), or, without names, every live lock whose name begins with `prefix`.
   [[nodiscard]] std::vector<LockState> list(const std::vector<LockName>& names, const std::string& prefix) const;
+
+  /// The oldest holders of a lock, at most so many: for the answer to one who has to wait for it, of whom there may be
+  /// thousands at once.
+  [[nodiscard]] std::vector<HolderInfo> holders(const LockName& name, std::size_t most) const;
 
   /// Hears every event from now on, until it is removed.
   std::uint64_t subscribe(std::function<void(const TableEvent&)> hear);

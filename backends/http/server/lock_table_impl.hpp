@@ -19,21 +19,29 @@ class LockTable::Impl {
 
   Impl(Journal& journal, TableLimits limits, TableWorld world);
 
+  // table_wishes.cpp
   Ticket acquire(AcquireOrder order, Done done);
   void end_wait(Ticket ticket);
   void abandon(Ticket ticket);
+  bool leave(const std::string& name, const std::string& acquirer_id, const std::string& principal);
+
+  // table_holds.cpp
   void not_heard_of(const std::string& name, const std::string& handle);
   RenewAnswer renew(const RenewOrder& order);
   void release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done);
-  bool leave(const std::string& name, const std::string& acquirer_id, const std::string& principal);
   void set_value(const std::string& name, const std::string& handle, const std::string& principal,
                  const std::optional<std::string>& value, std::function<void(HandleAnswer)> done);
   void break_holds(const std::string& name, const std::optional<std::string>& id,
                    std::function<void(HandleAnswer, std::vector<HolderInfo>)> done);
+
+  // table_view.cpp
   [[nodiscard]] std::vector<LockState> list(const std::vector<LockName>& names, const std::string& prefix) const;
+  [[nodiscard]] std::vector<HolderInfo> holders(const std::string& name, std::size_t most) const;
+  [[nodiscard]] TableCounters counters() const;
+
+  // lock_table.cpp
   void expire_due();
   void stop();
-  [[nodiscard]] TableCounters counters() const;
 
   std::map<std::uint64_t, std::function<void(const TableEvent&)>> listeners;
   std::uint64_t last_listener = 0;
@@ -42,18 +50,18 @@ class LockTable::Impl {
   std::function<void(Duration)> on_hold;
 
  private:
-  /// A wish that waits for its answer: in the queue, for the grace to end, or for its grant to become durable.
+  /// A wish that waits for its answer: in the queue, or for its grant to become durable.
   struct Wish {
     AcquireOrder order;
     Done done;
     StoreTime since{};
-    enum class Stage { queued, grace, granted } stage = Stage::queued;
-    std::string handle = {};  // granted
+    enum class Stage { queued, granted } stage = Stage::queued;
   };
   struct Entry {
     LeaseLock lock;
     std::unordered_map<std::string, Ticket> parked;         // by acquirer id
-    std::unordered_map<std::string, std::string> requests;  // of the live holds, by handle
+    std::unordered_map<std::string, std::string> requests;  // of the live holds that have one, by handle
+    std::unordered_map<std::string, Duration> next_ttl;     // by handle: it is on its way to the journal
     std::optional<StoreTime> due;                           // as it stands in due_
   };
   using Locks = std::unordered_map<std::string, Entry>;
@@ -69,36 +77,48 @@ class LockTable::Impl {
   void admit(Ticket ticket);
   bool repeat(const AcquireOrder& order, const Done& done);
   [[nodiscard]] std::string limit_reached(const AcquireOrder& order);
-  void queue_up(Ticket ticket, Wish& wish, Entry& entry, std::size_t ahead, bool had_place);
+  void queue_up(Ticket ticket, const Wish& wish, Entry& entry, std::size_t ahead, bool had_place);
   enum class From { wish, queue };
-  void grant(Ticket ticket, Wish& wish, LeaseHolder holder, From from);
-  void on_grant_written(Ticket ticket, const std::string& name, const LeaseHolder& holder, bool waited, Durability how);
+  void grant(Ticket ticket, Wish& wish, const LeaseHolder& holder, From from);
+  void on_grant_written(Ticket ticket, const std::string& name, const LeaseHolder& holder, From from, Durability how);
+  void undo_grant(const std::string& name, const std::string& handle);
   void answer(Ticket ticket, const AcquireAnswer& what);
+  [[nodiscard]] AcquireAnswer not_now(std::size_t ahead) const;
   void serve_queue(const std::string& name);
+
+  RenewAnswer take_back(const RenewOrder& order);
+  void change_ttl(const RenewOrder& order, const LeaseHolder& holder);
   void expire(const std::string& name, Entry& entry);
   void end_hold(const std::string& name, const LeaseHolder& holder, LockEvent::Kind why,
                 const std::string& release_request, std::function<void(Durability)> done);
-  void settle(const std::string& name);  // after every change: next deadline, and forgets what is empty
-  void set_alarm();
   void barrier(std::function<void(Durability)> done);
+
+  void settle(const std::string& name);
+  void set_alarm();
+  void end_grace();
 
   void tell(const std::string& name, LockEvent::Kind kind, const LeaseHolder& holder);
   void tell_waiting(const std::string& name, const LeaseWish& wish);
+  void publish(LockEvent event);
 
   Journal& journal_;
   TableLimits limits_;
   TableWorld world_;
   Locks locks_;
   std::unordered_map<Ticket, Wish> wishes_;
-  std::vector<Ticket> in_grace_;  // in their order
   std::set<std::pair<StoreTime, std::string>> due_;
-  RequestMemory acquired_;
-  RequestMemory released_;
+  std::optional<StoreTime> alarm_;  // as the world was told
+  RequestMemory acquired_;          // request keys, and the handles they were granted
+  RequestMemory ended_;             // handles that were given back or broken, and the request ids of that
   TableCounters counters_;
   Ticket last_ticket_ = 0;
   std::uint64_t token_floor_ = 0;  // of the locks that were forgotten
   StoreTime grace_until_{};
+  bool in_grace_ = false;  // and there may be some who wait for its end
   bool stopped_ = false;
 };
+
+/// One request of one principal about one lock: another's request id has nothing to do with it. Empty: it has none.
+std::string request_key(const std::string& principal, const std::string& name, const std::string& request_id);
 
 }  // namespace lockgate::server

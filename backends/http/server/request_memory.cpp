@@ -3,35 +3,35 @@
 
 namespace lockgate::server {
 
-void RequestMemory::remember(const std::string& request_id, const std::string& handle) {
-  if (!request_id.empty()) {
-    handles_[request_id] = handle;
+void RequestMemory::remember(const std::string& key, const std::string& outcome) {
+  if (!key.empty()) {
+    outcomes_[key] = outcome;
   }
 }
 
-void RequestMemory::keep_until(const std::string& request_id, StoreTime when) {
-  if (request_id.empty() || !handles_.contains(request_id)) {
+void RequestMemory::keep_until(const std::string& key, StoreTime when) {
+  if (key.empty() || !outcomes_.contains(key)) {
     return;
   }
-  leaving_.emplace_back(when, request_id);
+  leaving_.emplace_back(when, key);
   if (leaving_.size() > kMost) {
-    handles_.erase(leaving_.front().second);
+    outcomes_.erase(leaving_.front().second);
     leaving_.pop_front();
   }
 }
 
-const std::string* RequestMemory::find(const std::string& request_id) const {
-  const auto found = handles_.find(request_id);
-  return request_id.empty() || found == handles_.end() ? nullptr : &found->second;
+const std::string* RequestMemory::find(const std::string& key) const {
+  const auto found = outcomes_.find(key);
+  return key.empty() || found == outcomes_.end() ? nullptr : &found->second;
 }
 
-void RequestMemory::forget(const std::string& request_id) {
-  handles_.erase(request_id);
+void RequestMemory::forget(const std::string& key) {
+  outcomes_.erase(key);
 }
 
 void RequestMemory::prune(StoreTime now) {
   while (!leaving_.empty() && leaving_.front().first <= now) {
-    handles_.erase(leaving_.front().second);
+    outcomes_.erase(leaving_.front().second);
     leaving_.pop_front();
   }
 }

@@ -12,22 +12,22 @@
 
 namespace lockgate::server {
 
-/// Request ids and the handles they were about. One thread.
+/// What was asked for, and what came of it, both as texts. One thread.
 class RequestMemory {
  public:
-  /// Kept until forget() or keep_until(). An empty id is not remembered.
-  void remember(const std::string& request_id, const std::string& handle);
+  /// Kept until forget() or keep_until(). An empty key is not remembered.
+  void remember(const std::string& key, const std::string& outcome);
   /// Kept until then, and no longer; the oldest go first where there are too many.
-  void keep_until(const std::string& request_id, StoreTime when);
-  /// The handle; null: not known, or an empty id.
-  [[nodiscard]] const std::string* find(const std::string& request_id) const;
-  void forget(const std::string& request_id);
+  void keep_until(const std::string& key, StoreTime when);
+  /// The outcome; null: not known, or an empty key.
+  [[nodiscard]] const std::string* find(const std::string& key) const;
+  void forget(const std::string& key);
   /// Drops those whose time has come.
   void prune(StoreTime now);
 
  private:
   static constexpr std::size_t kMost = 1'000'000;
-  std::unordered_map<std::string, std::string> handles_;
+  std::unordered_map<std::string, std::string> outcomes_;  // by key
   std::deque<std::pair<StoreTime, std::string>> leaving_;  // about in the order of their times: they differ by a TTL
 };
 

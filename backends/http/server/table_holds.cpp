@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of holds: renewed, released, run out, broken; and who hears of it.
 #include <algorithm>
-#include <memory>
 
 #include "backends/http/server/lock_table_impl.hpp"
 #include "core/handle.hpp"
@@ -9,27 +8,15 @@
 namespace lockgate::server {
 namespace {
 
-constexpr Duration kRememberAtLeast = std::chrono::minutes(2);
+using namespace std::chrono_literals;
 
-HolderInfo info_of(const LeaseHolder& holder, StoreTime now, WallTime wall_now) {
-  HolderInfo info;
-  info.id = public_id_text(holder.handle);
-  info.mode = holder.mode;
-  info.host = holder.about.host;
-  info.pid = holder.about.pid;
-  info.user = holder.about.user;
-  info.published = holder.about.published;
-  info.acquired_at = holder.about.since;
-  info.expires_at = wall_now + std::chrono::duration_cast<std::chrono::microseconds>(holder.expires - now);
-  return info;
-}
+constexpr Duration kRememberAtLeast = 2min;
+constexpr Duration kKeepUnheard = 2s;
+constexpr Duration kUnknownTtl = 10s;  // the Go library's, whose clients do not say theirs
+/// What a client may say of its old token: no clock was ever that far ahead, and nobody uses the numbers up.
+constexpr std::uint64_t kTokenLead = 366ULL * 24 * 3600 * 1'000'000;
 
 }  // namespace
-
-LockTable::Impl::Entry* LockTable::Impl::find(const std::string& name) {
-  const auto found = locks_.find(name);
-  return found == locks_.end() ? nullptr : &found->second;
-}
 
 std::pair<const LeaseHolder*, HandleAnswer> LockTable::Impl::find_hold(const std::string& name,
                                                                        const std::string& handle,
@@ -43,34 +30,77 @@ std::pair<const LeaseHolder*, HandleAnswer> LockTable::Impl::find_hold(const std
                                               : std::pair(nullptr, HandleAnswer::not_yours);
 }
 
+void LockTable::Impl::not_heard_of(const std::string& name, const std::string& handle) {
+  if (Entry* entry = find(name); entry != nullptr) {
+    end_by(entry->lock, handle, now(), now() + kKeepUnheard);
+    settle(name);
+  }
+}
+
 RenewAnswer LockTable::Impl::renew(const RenewOrder& order) {
   const std::string& name = order.name.text();
-  auto [holder, what] = find_hold(name, order.handle, order.principal);
-  const bool may_come_back = what == HandleAnswer::gone && grace_left() > Duration::zero() && !order.handle.empty();
-  if (holder == nullptr && may_come_back) {
-    LeaseHolder back;
-    back.handle = order.handle;
-    back.mode = order.mode.value_or(Mode::exclusive);
-    back.token = order.token.value_or(wall_token());
-    back.ttl = order.ttl.value_or(std::chrono::seconds(10));
-    back.expires = now() + back.ttl;
-    back.about.since = world_.wall_now();
-    back.about.principal = order.principal;
-    const bool restored = restore(entry_of(name).lock, back);
-    settle(name);
-    return {restored ? HandleAnswer::done : HandleAnswer::gone, back};
-  }
+  const auto [holder, what] = find_hold(name, order.handle, order.principal);
   if (holder == nullptr) {
-    return {what, {}};
+    return what == HandleAnswer::gone && grace_left() > Duration::zero() ? take_back(order) : RenewAnswer{what, {}};
   }
-  const LeaseHolder* renewed = lockgate::renew(find(name)->lock, order.handle, now(), order.ttl);
-  if (renewed == nullptr) {
-    return {HandleAnswer::gone, {}};
-  }
+  lockgate::renew(find(name)->lock, order.handle, now());
+  change_ttl(order, *holder);
   ++counters_.renewals;
-  RenewAnswer answer{HandleAnswer::done, *renewed};
+  RenewAnswer answer{HandleAnswer::done, *holder};
   settle(name);
   return answer;
+}
+
+/// A hold that was granted before a restart that it was forgotten at. Nothing was granted since, so that whoever says
+/// to hold the lock may well be right; but only as many as can hold it together.
+RenewAnswer LockTable::Impl::take_back(const RenewOrder& order) {
+  const std::string& name = order.name.text();
+  const Entry* entry = find(name);
+  const std::size_t holders = entry == nullptr ? 0 : entry->lock.holders.size();
+  const bool is_full = holders >= limits_.holders_per_lock || (entry == nullptr && locks_.size() >= limits_.locks);
+  const bool is_over = order.handle.empty() || ended_.find(order.handle) != nullptr;
+  if (is_full || is_over || order.token.value_or(0) > wall_token() + kTokenLead) {
+    return {HandleAnswer::gone, {}};
+  }
+  LeaseHolder back;
+  back.handle = order.handle;
+  back.mode = order.mode.value_or(Mode::exclusive);
+  back.token = order.token.value_or(wall_token());
+  back.ttl = order.ttl.value_or(kUnknownTtl);
+  back.expires = now() + back.ttl;
+  back.about.since = world_.wall_now();
+  back.about.principal = order.principal;
+  const bool restored = restore(entry_of(name).lock, back);
+  settle(name);
+  return {restored ? HandleAnswer::done : HandleAnswer::gone, restored ? back : LeaseHolder{}};
+}
+
+/// A shorter TTL counts at once. A longer one when it is durable, and this renewal is answered with the old one: after
+/// a restart the hold must last for as long as its owner was told.
+void LockTable::Impl::change_ttl(const RenewOrder& order, const LeaseHolder& holder) {
+  const std::string& name = order.name.text();
+  Entry& entry = *find(name);
+  const auto on_its_way = entry.next_ttl.find(order.handle);
+  const Duration last = on_its_way == entry.next_ttl.end() ? holder.ttl : on_its_way->second;
+  if (!order.ttl || *order.ttl == last || !journal_.healthy()) {
+    return;
+  }
+  const Duration ttl = *order.ttl;
+  if (ttl < holder.ttl) {
+    lockgate::renew(entry.lock, order.handle, now(), ttl);
+  }
+  entry.next_ttl[order.handle] = ttl;
+  journal_.append(TtlChanged{name, order.handle, ttl}, [this, order, ttl](Durability how) {
+    Entry* later = find(order.name.text());
+    if (later == nullptr || !later->next_ttl.contains(order.handle) || later->next_ttl[order.handle] != ttl) {
+      return;  // it is over, or was changed again
+    }
+    later->next_ttl.erase(order.handle);
+    if (how == Durability::durable) {
+      lockgate::renew(later->lock, order.handle, now(), ttl);
+      settle(order.name.text());
+    }
+  });
 }
 
 void LockTable::Impl::release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done) {
@@ -78,8 +108,9 @@ void LockTable::Impl::release(const ReleaseOrder& order, std::function<void(Hand
   const auto written = [answer](Durability how) {
     answer(how == Durability::durable ? HandleAnswer::done : HandleAnswer::not_durable);
   };
-  released_.prune(now());
-  if (const std::string* handle = released_.find(order.request_id); handle != nullptr && *handle == order.handle) {
+  ended_.prune(now());
+  const std::string* request = ended_.find(order.handle);
+  if (request != nullptr && !request->empty() && *request == order.request_id) {
     barrier(written);
     return;
   }
@@ -89,10 +120,8 @@ void LockTable::Impl::release(const ReleaseOrder& order, std::function<void(Hand
     answer(what);
     return;
   }
-  const auto hold = lockgate::release(find(name)->lock, order.handle, now());
+  const auto hold = find(name)->lock.holders.take(order.handle);
   ++counters_.releases;
-  released_.remember(order.request_id, order.handle);
-  released_.keep_until(order.request_id, now() + std::max(hold->ttl, kRememberAtLeast));
   end_hold(name, *hold, LockEvent::Kind::released, order.request_id, written);
   serve_queue(name);
   settle(name);
@@ -105,6 +134,10 @@ void LockTable::Impl::set_value(const std::string& name, const std::string& hand
     done(what);
     return;
   }
+  if (!journal_.healthy()) {
+    done(HandleAnswer::not_durable);
+    return;
+  }
   const LeaseHolder* changed = lockgate::set_value(find(name)->lock, handle, value, now());
   tell(name, LockEvent::Kind::value, *changed);
   journal_.append(ValueChanged{name, handle, value}, [done = std::move(done)](Durability how) {
@@ -115,7 +148,8 @@ void LockTable::Impl::set_value(const std::string& name, const std::string& hand
 void LockTable::Impl::break_holds(const std::string& name, const std::optional<std::string>& id,
                                   std::function<void(HandleAnswer, std::vector<HolderInfo>)> done) {
   std::vector<LeaseHolder> meant;
-  if (const Entry* entry = find(name); entry != nullptr) {
+  if (Entry* entry = find(name); entry != nullptr) {
+    expire(name, *entry);
     for (const auto& [place, holder] : entry->lock.holders.in_order()) {
       if (!id || public_id_text(holder.handle) == *id) {
         meant.push_back(holder);
@@ -123,13 +157,15 @@ void LockTable::Impl::break_holds(const std::string& name, const std::optional<s
     }
   }
   if (meant.empty()) {
+    serve_queue(name);
+    settle(name);
     done(HandleAnswer::gone, {});
     return;
   }
   std::vector<HolderInfo> broken;
   for (const LeaseHolder& holder : meant) {
-    broken.push_back(info_of(holder, now(), world_.wall_now()));
-    lockgate::release(find(name)->lock, holder.handle, now());
+    broken.push_back(describe_holder(holder, now(), world_.wall_now()));
+    find(name)->lock.holders.take(holder.handle);
     ++counters_.breaks;
     end_hold(name, holder, LockEvent::Kind::broken, "", nullptr);
   }
@@ -155,6 +191,11 @@ void LockTable::Impl::end_hold(const std::string& name, const LeaseHolder& holde
   if (const auto request = entry.requests.extract(holder.handle)) {
     acquired_.keep_until(request.mapped(), now() + std::max(holder.ttl, kRememberAtLeast));
   }
+  entry.next_ttl.erase(holder.handle);
+  if (why != LockEvent::Kind::expired) {
+    ended_.remember(holder.handle, release_request);
+    ended_.keep_until(holder.handle, now() + std::max(holder.ttl, kRememberAtLeast));
+  }
   if (on_hold) {
     on_hold(std::max(Duration::zero(), Duration(world_.wall_now() - holder.about.since)));
   }
@@ -162,131 +203,14 @@ void LockTable::Impl::end_hold(const std::string& name, const LeaseHolder& holde
   journal_.append(HoldEnded{name, holder.handle, release_request}, std::move(done));
 }
 
-/// `done` when everything before it is durable.
+/// `done` when everything before it is durable. While the journal cannot be written, nothing is put in its line that
+/// changes nothing.
 void LockTable::Impl::barrier(std::function<void(Durability)> done) {
-  journal_.append(TokenFloor{}, std::move(done));
-}
-
-std::vector<LockState> LockTable::Impl::list(const std::vector<LockName>& names, const std::string& prefix) const {
-  std::vector<LockState> states;
-  const auto add = [&](const std::string& name, const LeaseLock& lock) {
-    states.push_back(describe_lock(name, lock, now(), world_.wall_now()));
-  };
-  for (const LockName& name : names) {
-    const auto found = locks_.find(name.text());
-    add(name.text(), found == locks_.end() ? LeaseLock() : found->second.lock);
+  if (journal_.healthy()) {
+    journal_.append(Barrier{}, std::move(done));
+  } else {
+    done(Durability::failed);
   }
-  if (names.empty()) {
-    for (const auto& [name, entry] : locks_) {
-      if (name.starts_with(prefix)) {
-        add(name, entry.lock);
-      }
-    }
-    std::sort(states.begin(), states.end(), [](const LockState& a, const LockState& b) { return a.name < b.name; });
-  }
-  return states;
-}
-
-TableCounters LockTable::Impl::counters() const {
-  TableCounters counters = counters_;
-  for (const auto& [name, entry] : locks_) {
-    counters.locks_held += entry.lock.holders.empty() ? 0 : 1;
-    counters.holders += entry.lock.holders.size();
-    counters.waiters += entry.lock.queue.size();
-  }
-  const Journal::Counters journal = journal_.counters();
-  counters.commits = journal.commits;
-  counters.commit_failures = journal.failures;
-  return counters;
-}
-
-void LockTable::Impl::tell(const std::string& name, LockEvent::Kind kind, const LeaseHolder& holder) {
-  ++last_event;
-  if (listeners.empty()) {
-    return;
-  }
-  const TableEvent event{
-      last_event,
-      {world_.wall_now(), name, kind, info_of(holder, now(), world_.wall_now()), std::nullopt, holder.token}};
-  for (const auto& [id, hear] : listeners) {
-    hear(event);
-  }
-}
-
-void LockTable::Impl::tell_waiting(const std::string& name, const LeaseWish& wish) {
-  ++last_event;
-  if (listeners.empty()) {
-    return;
-  }
-  WaiterInfo waiter{wish.about.host, wish.about.pid, wish.about.user, wish.mode, world_.wall_now()};
-  const TableEvent event{
-      last_event, {world_.wall_now(), name, LockEvent::Kind::waiting, std::nullopt, std::move(waiter), std::nullopt}};
-  for (const auto& [id, hear] : listeners) {
-    hear(event);
-  }
-}
-
-// ---- the table as others see it
-
-LockTable::LockTable(Journal& journal, TableLimits limits, TableWorld world)
-    : impl_(std::make_unique<Impl>(journal, limits, std::move(world))) {
-}
-LockTable::~LockTable() = default;
-
-Ticket LockTable::acquire(AcquireOrder order, std::function<void(const AcquireAnswer&)> done) {
-  return impl_->acquire(std::move(order), std::move(done));
-}
-void LockTable::end_wait(Ticket ticket) {
-  impl_->end_wait(ticket);
-}
-void LockTable::abandon(Ticket ticket) {
-  impl_->abandon(ticket);
-}
-void LockTable::not_heard_of(const LockName& name, const std::string& handle) {
-  impl_->not_heard_of(name.text(), handle);
-}
-RenewAnswer LockTable::renew(const RenewOrder& order) {
-  return impl_->renew(order);
-}
-void LockTable::release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done) {
-  impl_->release(order, std::move(done));
-}
-bool LockTable::leave(const LockName& name, const std::string& acquirer_id, const std::string& principal) {
-  return impl_->leave(name.text(), acquirer_id, principal);
-}
-void LockTable::set_value(const LockName& name, const std::string& handle, const std::string& principal,
-                          const std::optional<std::string>& value, std::function<void(HandleAnswer)> done) {
-  impl_->set_value(name.text(), handle, principal, value, std::move(done));
-}
-void LockTable::break_holds(const LockName& name, const std::optional<std::string>& id,
-                            std::function<void(HandleAnswer, std::vector<HolderInfo>)> done) {
-  impl_->break_holds(name.text(), id, std::move(done));
-}
-std::vector<LockState> LockTable::list(const std::vector<LockName>& names, const std::string& prefix) const {
-  return impl_->list(names, prefix);
-}
-std::uint64_t LockTable::subscribe(std::function<void(const TableEvent&)> hear) {
-  impl_->listeners.emplace(++impl_->last_listener, std::move(hear));
-  return impl_->last_listener;
-}
-void LockTable::unsubscribe(std::uint64_t subscription) {
-  impl_->listeners.erase(subscription);
-}
-std::uint64_t LockTable::last_event_id() const {
-  return impl_->last_event;
-}
-void LockTable::expire_due() {
-  impl_->expire_due();
-}
-void LockTable::stop() {
-  impl_->stop();
-}
-TableCounters LockTable::counters() const {
-  return impl_->counters();
-}
-void LockTable::observe(std::function<void(Duration)> waits, std::function<void(Duration)> holds) {
-  impl_->on_wait = std::move(waits);
-  impl_->on_hold = std::move(holds);
 }
 
 }  // namespace lockgate::server
