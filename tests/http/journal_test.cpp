@@ -117,6 +117,68 @@ TEST_CASE("what is no journal is refused and left as it is") {
   CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == text);
 }
 
+std::string bytes_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Changes a number in the header of a database (the format's documentation gives the offsets).
+void set_header(const std::string& file, std::streamoff offset, char last_byte) {
+  std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+  out.seekp(offset + 3);
+  out.put(last_byte);
+}
+
+TEST_CASE("a journal of a newer version, and another program's database, are left as they are") {
+  constexpr std::streamoff kUserVersion = 60;
+  constexpr std::streamoff kApplicationId = 68;
+  for (const std::streamoff offset : {kUserVersion, kApplicationId}) {
+    CAPTURE(offset);
+    const Scratch scratch;
+    { append(*make_sqlite_journal(scratch.file(), kAtOnce), hold("a", 1)); }
+    set_header(scratch.file(), offset, 99);
+    fs::permissions(scratch.file(), fs::perms(0644));
+    const std::string before = bytes_of(scratch.file());
+    CHECK(refusal(scratch.file()) == ExitCode::not_understood);
+    CHECK(bytes_of(scratch.file()) == before);
+    CHECK(fs::status(scratch.file()).permissions() == fs::perms(0644));
+  }
+}
+
+TEST_CASE("a damaged journal is refused: half of it would be locks that are given twice") {
+  const Scratch scratch;
+  {
+    const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+      append(*journal, hold(std::to_string(i), i));
+    }
+  }
+  std::fstream out(scratch.file(), std::ios::binary | std::ios::in | std::ios::out);
+  out.seekp(static_cast<std::streamoff>(fs::file_size(scratch.file())) / 2 / 4096 * 4096);
+  out << std::string(4096, '\x55');
+  out.close();
+  CHECK(refusal(scratch.file()) == ExitCode::not_understood);
+}
+
+TEST_CASE("a journal that others could read is closed to them") {
+  const Scratch scratch;
+  { append(*make_sqlite_journal(scratch.file(), kAtOnce), hold("a", 1)); }
+  fs::permissions(scratch.file(), fs::perms(0644));
+  make_sqlite_journal(scratch.file(), kAtOnce);
+  CHECK(fs::status(scratch.file()).permissions() == fs::perms(0600));
+}
+
+TEST_CASE("F6: a TTL that was changed by a renewal is there again after a restart") {
+  const Scratch scratch;
+  {
+    const auto journal = make_sqlite_journal(scratch.file(), kAtOnce);
+    append(*journal, hold("a", 1));
+    append(*journal, TtlChanged{"deploy", "a", std::chrono::seconds(40)});
+    CHECK(append(*journal, Barrier{}) == Durability::durable);
+  }
+  CHECK(make_sqlite_journal(scratch.file(), kAtOnce)->load().holds.front().holder.ttl == std::chrono::seconds(40));
+}
+
 TEST_CASE("a directory and a name below a file are refused with the path") {
   const Scratch scratch;
   CHECK(refusal(scratch.dir) != ExitCode::done);

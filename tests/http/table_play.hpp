@@ -38,6 +38,14 @@ class HeldJournal final : public Journal {
       }
     }
   }
+  /// The oldest that has not been told of.
+  void finish_next(Durability how) {
+    const auto done = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (done) {
+      done(how);
+    }
+  }
   /// Those of one kind, oldest first.
   template <class Kind>
   [[nodiscard]] std::vector<Kind> of() const {

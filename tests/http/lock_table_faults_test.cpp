@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's lock table while things go wrong: slow and full disks, lost answers, restarts, crowds, liars.
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <memory>
+
+#include "tests/http/table_play.hpp"
+
+namespace lockgate::server {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = AcquireAnswer::Kind;
+
+AcquireOrder requested(const std::string& who, const std::string& request_id) {
+  AcquireOrder order = TablePlay::order(who, Mode::exclusive, AcquireOrder::Wait::no);
+  order.request_id = request_id;
+  return order;
+}
+
+RenewOrder renewal(const std::string& handle, std::optional<Duration> ttl, std::optional<std::uint64_t> token = {}) {
+  return {LockName("lock"), handle, "", ttl, std::nullopt, token};
+}
+
+TEST_CASE("D11: a thousand who wait are served as they came, and the anonymous overtakes none of them") {
+  TablePlay play;
+  std::optional<AcquireAnswer> holder = play.ask("holder");
+  std::vector<std::unique_ptr<Parked>> waiting;
+  for (int i = 0; i < 1000; ++i) {
+    waiting.push_back(std::make_unique<Parked>(play, "waiter " + std::to_string(i)));
+  }
+  for (const auto& next : waiting) {
+    CHECK(play.ask("")->kind == Kind::must_wait);
+    play.release(holder->holder.handle);
+    REQUIRE(next->granted());
+    holder = next->answer;
+  }
+}
+
+TEST_CASE("D12: a grant that became durable only after its lease had run out is no grant") {
+  TablePlay play;
+  play.journal.at_once = false;
+  Parked slow(play, "slow");
+  play.advance(11s);
+  play.journal.finish(Durability::durable);
+  REQUIRE(slow.answer);
+  CHECK(slow.answer->kind == Kind::ended);
+  play.journal.at_once = true;
+  CHECK(is_granted(play.ask("next")));
+}
+
+TEST_CASE("D14: a hold that was given back is not taken back by a late renewal, also while a restart is made good") {
+  TablePlay play;
+  play.journal.is_durable = false;
+  CHECK(play.table().renew(renewal("old", 15s)).answer == HandleAnswer::done);
+  CHECK(play.release("old") == HandleAnswer::done);
+  CHECK(play.renew("old") == HandleAnswer::gone);
+  CHECK(play.table().list({}, "").empty());
+}
+
+TEST_CASE("a request that is repeated while its grant fails is not told of a hold that was undone") {
+  TablePlay play;
+  play.journal.at_once = false;
+  Parked first(play, requested("alice", "request"));
+  Parked again(play, requested("alice", "request"));
+  play.journal.finish_next(Durability::failed);
+  play.journal.finish_next(Durability::durable);
+  REQUIRE(first.answer);
+  CHECK(first.answer->kind == Kind::not_durable);
+  REQUIRE(again.answer);
+  CHECK(again.answer->kind == Kind::not_durable);
+  play.journal.at_once = true;
+  CHECK(is_granted(play.ask(requested("alice", "request"))));  // nobody was told of the first one
+}
+
+TEST_CASE("a request id means something only to the principal who chose it, and for one lock") {
+  TablePlay play;
+  AcquireOrder order = requested("alice", "request");
+  order.wish.about.principal = "ci";
+  const auto hold = play.ask(order);
+  REQUIRE(is_granted(hold));
+  CHECK(play.ask(requested("mallory", "request"))->kind == Kind::must_wait);
+  order.name = LockName("other");
+  CHECK(play.ask(order)->holder.handle != hold->holder.handle);
+}
+
+TEST_CASE("F6: a longer TTL is told when it would survive a restart, a shorter one at once") {
+  TablePlay play;
+  const auto hold = play.ask("holder");
+  const std::string handle = hold->holder.handle;
+  play.journal.at_once = false;
+  CHECK(play.table().renew(renewal(handle, 30s)).holder.ttl == 10s);
+  CHECK(play.table().renew(renewal(handle, 30s)).holder.ttl == 10s);
+  CHECK(play.journal.of<TtlChanged>().size() == 1);
+  play.journal.finish(Durability::durable);
+  CHECK(play.table().renew(renewal(handle, std::nullopt)).holder.ttl == 30s);
+  CHECK(play.table().renew(renewal(handle, 5s)).holder.ttl == 5s);
+  play.journal.finish(Durability::durable);
+  play.advance(5s);
+  CHECK(play.renew(handle) == HandleAnswer::gone);
+}
+
+TEST_CASE("F6: of two changes of a TTL the last one counts, however slow the disk is") {
+  TablePlay play;
+  const auto hold = play.ask("holder");
+  play.journal.at_once = false;
+  play.table().renew(renewal(hold->holder.handle, 30s));
+  CHECK(play.table().renew(renewal(hold->holder.handle, 5s)).holder.ttl == 5s);
+  play.journal.finish(Durability::durable);
+  CHECK(play.table().renew(renewal(hold->holder.handle, std::nullopt)).holder.ttl == 5s);
+}
+
+TEST_CASE("F7: nobody can use up the fencing tokens by what it says of an old hold") {
+  TablePlay play;
+  play.journal.is_durable = false;
+  const auto most = std::numeric_limits<std::uint64_t>::max();
+  CHECK(play.table().renew(renewal("forged", 15s, most)).answer == HandleAnswer::gone);
+  CHECK(play.table().list({}, "").empty());
+  play.advance(60s);
+  CHECK(is_granted(play.ask("honest")));
+}
+
+TEST_CASE("F7: who waits for the end of the grace is served in the order of coming") {
+  TablePlay play;
+  play.journal.is_durable = false;
+  Parked lost(play, "first");
+  Parked second(play, "second");
+  play.table().abandon(lost.ticket);
+  Parked first(play, "first");  // came back in time
+  play.table().end_wait(second.ticket);
+  REQUIRE(second.answer);
+  CHECK(second.answer->kind == Kind::grace);
+  CHECK(second.answer->grace_left == 60s);
+  CHECK(second.answer->ahead == 1);
+  play.advance(60s);
+  CHECK(first.granted());
+}
+
+TEST_CASE("F7: a server may be stopped while it grants nothing yet") {
+  TablePlay play;
+  play.journal.is_durable = false;
+  Parked waits(play, "waits");
+  play.table().stop();
+  REQUIRE(waits.answer);
+  CHECK(waits.answer->kind == Kind::stopping);
+  play.advance(2min);
+}
+
+TEST_CASE("a try under the id of one who is parked ends that wait, and blocks nobody for longer than its place") {
+  TablePlay play;
+  const auto holder = play.ask("holder");
+  Parked waits(play, "twice");
+  Parked next(play, "next");
+  CHECK(play.ask("twice")->kind == Kind::must_wait);
+  REQUIRE(waits.answer);
+  CHECK(waits.answer->kind == Kind::superseded);
+  play.release(holder->holder.handle);
+  CHECK_FALSE(next.answer);
+  play.advance(5s);
+  CHECK(next.granted());
+}
+
+TEST_CASE("a hold whose answer was not written ends in two seconds, or has its TTL if its client knows of it") {
+  TablePlay play;
+  const auto hold = play.ask("alice");
+  play.table().not_heard_of(LockName("lock"), hold->holder.handle);
+  SUBCASE("nobody comes") {
+    play.advance(2s);
+    CHECK(is_granted(play.ask("bob")));
+  }
+  SUBCASE("it was heard of after all") {
+    CHECK(play.table().renew(renewal(hold->holder.handle, std::nullopt)).holder.ttl == 10s);
+    play.advance(9s);
+    CHECK(play.renew(hold->holder.handle) == HandleAnswer::done);
+  }
+}
+
+TEST_CASE("F19: while the disk is full, what is refused is not kept in line for it either") {
+  TablePlay play;
+  const auto holder = play.ask("holder");
+  CHECK(play.release(holder->holder.handle, "request") == HandleAnswer::done);
+  const auto second = play.ask("second");
+  play.journal.is_healthy = false;
+  const std::size_t in_line = play.journal.entries.size();
+  CHECK(play.release(holder->holder.handle, "request") == HandleAnswer::not_durable);
+  std::optional<HandleAnswer> set;
+  play.table().set_value(LockName("lock"), second->holder.handle, "", "text",
+                         [&set](HandleAnswer what) { set = what; });
+  CHECK(set == HandleAnswer::not_durable);
+  CHECK_FALSE(play.table().holders(LockName("lock"), 20).front().published.value.has_value());
+  CHECK(play.ask("third")->kind == Kind::not_durable);
+  CHECK(play.renew(second->holder.handle) == HandleAnswer::done);
+  CHECK(play.journal.entries.size() == in_line);
+}
+
+TEST_CASE("F19: one whose grant could not be written hears of it, and the next gets the lock when there is room") {
+  TablePlay play;
+  const auto holder = play.ask("holder");
+  Parked unlucky(play, "unlucky");
+  Parked next(play, "next");
+  play.journal.at_once = false;
+  play.release(holder->holder.handle);
+  play.journal.is_healthy = false;
+  play.journal.finish(Durability::failed);
+  REQUIRE(unlucky.answer);
+  CHECK(unlucky.answer->kind == Kind::not_durable);
+  play.advance(3s);
+  CHECK_FALSE(next.answer);
+  play.journal.is_healthy = true;
+  play.journal.at_once = true;
+  play.advance(1s);
+  CHECK(next.granted());
+}
+
+TEST_CASE("F25: thousands of locks that run out together are all dealt with, a portion at a time") {
+  TablePlay play;
+  for (int i = 0; i < 5000; ++i) {
+    AcquireOrder order = TablePlay::order("dies", Mode::exclusive, AcquireOrder::Wait::no);
+    order.name = LockName("lock " + std::to_string(i));
+    play.ask(std::move(order));
+  }
+  play.now += 10s;
+  play.table().expire_due();
+  const std::size_t left = play.table().counters().holders;
+  CHECK(left > 0);
+  CHECK(left < 5000);
+  CHECK(play.alarm <= play.now);
+  play.advance(0s);
+  CHECK(play.table().counters().holders == 0);
+  CHECK(play.table().counters().expirations == 5000);
+}
+
+TEST_CASE("to one who has to wait, a crowd of readers is told by its oldest") {
+  TablePlay play;
+  for (int i = 0; i < 100; ++i) {
+    play.ask("reader " + std::to_string(i), Mode::shared);
+  }
+  CHECK(play.table().holders(LockName("lock"), 20).size() == 20);
+  CHECK(play.table().holders(LockName("other"), 20).empty());
+}
+
+}  // namespace
+}  // namespace lockgate::server
