@@ -6,8 +6,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <type_traits>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kApplication = 0x6C6B6774;  // "lkgt"
 constexpr int kSchema = 1;
+constexpr std::int64_t kMostReleases = 1'000'000;
 
 constexpr auto kTables = R"(
   CREATE TABLE hold (handle TEXT PRIMARY KEY, name TEXT NOT NULL, shared INTEGER NOT NULL, acquirer TEXT NOT NULL,
@@ -141,7 +143,9 @@ struct JournalDatabase::Sqlite {
           remember(db,
                    "INSERT OR REPLACE INTO release "
                    "SELECT ?2 + max(ttl_ms * 1000, 120000000), handle, name, ?1 FROM hold WHERE handle = ?3"),
-          forget(db, "DELETE FROM release WHERE forget_us < ?"),
+          forget(db,
+                 "DELETE FROM release WHERE (forget_us, handle) IN "
+                 "(SELECT forget_us, handle FROM release WHERE forget_us < ? ORDER BY forget_us, handle LIMIT ?)"),
           value(db, "UPDATE hold SET value = ? WHERE handle = ?"),
           ttl(db, "UPDATE hold SET ttl_ms = ? WHERE handle = ?") {}
     Statement begin, commit, grant, raise_floor, end, remember, forget, value, ttl;
@@ -164,6 +168,9 @@ struct JournalDatabase::Sqlite {
 
   std::string path;
   sqlite3* database = nullptr;
+  std::int64_t releases = 0;    // rows there are of them, about
+  std::int64_t remembered = 0;  // releases in this transaction
+  std::int64_t highest = 0;     // token in it
   std::unique_ptr<Statements> statements;
 };
 
@@ -292,13 +299,19 @@ JournalContent JournalDatabase::load() {
     content.holds.push_back({holds.text(1), std::move(holder), holds.text(4)});
   });
   Statement releases(sqlite_->database, "SELECT request, name, handle FROM release ORDER BY forget_us");
-  releases.each([&] { content.releases.push_back({releases.text(1), releases.text(2), releases.text(0)}); });
+  sqlite_->releases = 0;
+  releases.each([&] {
+    ++sqlite_->releases;
+    content.releases.push_back({releases.text(1), releases.text(2), releases.text(0)});
+  });
   Statement floor(sqlite_->database, "SELECT token FROM token_floor");
   floor.each([&] { content.token_floor = static_cast<std::uint64_t>(floor.number(0)); });
   return content;
 }
 
 void JournalDatabase::begin() {
+  sqlite_->highest = 0;
+  sqlite_->remembered = 0;
   sqlite_->statements->begin.run();
 }
 
@@ -313,12 +326,12 @@ void JournalDatabase::write(const JournalEntry& entry) {
                 std::int64_t{std::chrono::ceil<std::chrono::milliseconds>(holder.ttl).count()}, in_us(about.since),
                 about.host, pid, about.user, about.published.command, about.published.reason, about.published.value,
                 about.principal);
-    s.raise_floor.run(static_cast<std::int64_t>(holder.token));
+    sqlite_->highest = std::max(sqlite_->highest, static_cast<std::int64_t>(holder.token));
   } else if (const auto* ended = std::get_if<HoldEnded>(&entry)) {
     if (!ended->request_id.empty()) {
-      const std::int64_t now = in_us(wall_now());
-      s.forget.run(now);
-      s.remember.run(ended->request_id, now, ended->handle);  // for the longer of its TTL and two minutes
+      // For the longer of its TTL and two minutes.
+      s.remember.run(ended->request_id, in_us(wall_now()), ended->handle);
+      ++sqlite_->remembered;
     }
     s.end.run(ended->handle);
   } else if (const auto* changed = std::get_if<ValueChanged>(&entry)) {
@@ -329,7 +342,19 @@ void JournalDatabase::write(const JournalEntry& entry) {
 }
 
 void JournalDatabase::commit() {
-  sqlite_->statements->commit.run();
+  Sqlite::Statements& s = *sqlite_->statements;
+  if (sqlite_->highest > 0) {
+    s.raise_floor.run(sqlite_->highest);
+  }
+  std::int64_t forgotten = 0;
+  if (sqlite_->remembered > 0) {
+    // Twice as many go as came: old ones never pile up, and no commit has to wait for a million of them to go.
+    const bool too_many = sqlite_->releases > kMostReleases;
+    s.forget.run(too_many ? std::numeric_limits<std::int64_t>::max() : in_us(wall_now()), 2 * sqlite_->remembered);
+    forgotten = sqlite3_changes(sqlite_->database);
+  }
+  s.commit.run();
+  sqlite_->releases += sqlite_->remembered - forgotten;
 }
 
 void JournalDatabase::roll_back() noexcept {
