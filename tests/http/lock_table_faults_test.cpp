@@ -27,6 +27,7 @@ TEST_CASE("D11: a thousand who wait are served as they came, and the anonymous o
   TablePlay play;
   std::optional<AcquireAnswer> holder = play.ask("holder");
   std::vector<std::unique_ptr<Parked>> waiting;
+  waiting.reserve(1000);
   for (int i = 0; i < 1000; ++i) {
     waiting.push_back(std::make_unique<Parked>(play, "waiter " + std::to_string(i)));
   }

@@ -103,7 +103,7 @@ struct TablePlay {
   }
   /// A try: the answer, empty where it is not there yet.
   std::optional<AcquireAnswer> ask(AcquireOrder wanted) {
-    std::optional<AcquireAnswer> answer;
+    std::optional<AcquireAnswer>& answer = answers_.emplace_back();
     table().acquire(std::move(wanted), [&answer](const AcquireAnswer& what) { answer = what; });
     return answer;
   }
@@ -111,7 +111,7 @@ struct TablePlay {
     return ask(order(who, mode, AcquireOrder::Wait::no));
   }
   HandleAnswer release(const std::string& handle, const std::string& request = "") {
-    std::optional<HandleAnswer> answer;
+    std::optional<HandleAnswer>& answer = release_answers_.emplace_back();
     table().release({LockName("lock"), handle, request, ""}, [&answer](HandleAnswer what) { answer = what; });
     return answer.value_or(HandleAnswer::not_durable);
   }
@@ -126,6 +126,9 @@ struct TablePlay {
   TableLimits limits;
 
  private:
+  // They may come when nobody looks any more.
+  std::deque<std::optional<AcquireAnswer>> answers_;
+  std::deque<std::optional<HandleAnswer>> release_answers_;
   std::optional<LockTable> table_;
 };
 

@@ -184,7 +184,7 @@ RenewAnswer LockTable::renew(const RenewOrder& order) {
   return impl_->renew(order);
 }
 void LockTable::release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done) {
-  impl_->release(order, std::move(done));
+  impl_->release(order, done);
 }
 bool LockTable::leave(const LockName& name, const std::string& acquirer_id, const std::string& principal) {
   return impl_->leave(name.text(), acquirer_id, principal);

@@ -28,7 +28,7 @@ class LockTable::Impl {
   // table_holds.cpp
   void not_heard_of(const std::string& name, const std::string& handle);
   RenewAnswer renew(const RenewOrder& order);
-  void release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done);
+  void release(const ReleaseOrder& order, const std::function<void(HandleAnswer)>& done);
   void set_value(const std::string& name, const std::string& handle, const std::string& principal,
                  const std::optional<std::string>& value, std::function<void(HandleAnswer)> done);
   void break_holds(const std::string& name, const std::optional<std::string>& id,

@@ -103,10 +103,9 @@ void LockTable::Impl::change_ttl(const RenewOrder& order, const LeaseHolder& hol
   });
 }
 
-void LockTable::Impl::release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done) {
-  const auto answer = std::move(done);
-  const auto written = [answer](Durability how) {
-    answer(how == Durability::durable ? HandleAnswer::done : HandleAnswer::not_durable);
+void LockTable::Impl::release(const ReleaseOrder& order, const std::function<void(HandleAnswer)>& done) {
+  const auto written = [done](Durability how) {
+    done(how == Durability::durable ? HandleAnswer::done : HandleAnswer::not_durable);
   };
   ended_.prune(now());
   const std::string* request = ended_.find(order.handle);
@@ -117,7 +116,7 @@ void LockTable::Impl::release(const ReleaseOrder& order, std::function<void(Hand
   const std::string& name = order.name.text();
   const auto [holder, what] = find_hold(name, order.handle, order.principal);
   if (holder == nullptr) {
-    answer(what);
+    done(what);
     return;
   }
   const auto hold = find(name)->lock.holders.take(order.handle);
