@@ -150,8 +150,10 @@ Asked LockServer::judge(const HttpCall& call, HttpAnswer answer) const {
 }
 
 Asked LockServer::ask(HttpClient& client, const HttpCall& call, const HttpWait& wait) {
+  auto sent = Setback::Sent::perhaps;
   try {
     HttpAnswer answer = client.call(call, wait);
+    sent = Setback::Sent::answered;  // whatever fails from here on, this call is over
     const bool says_something =
         !is_temporary(answer.status) && !is_redirect(answer.status) && answer.status != 401 && answer.status != 403;
     if (dialect_ == Dialect::unknown && says_something) {
@@ -163,7 +165,9 @@ Asked LockServer::ask(HttpClient& client, const HttpCall& call, const HttpWait& 
     }
     return judge(call, std::move(answer));
   } catch (const HttpFailure& failure) {
-    return setback_of(failure);
+    Setback setback = setback_of(failure);
+    setback.sent = sent == Setback::Sent::answered ? sent : setback.sent;
+    return setback;
   }
 }
 
