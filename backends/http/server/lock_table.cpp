@@ -183,7 +183,7 @@ void LockTable::not_heard_of(const LockName& name, const std::string& handle) {
 RenewAnswer LockTable::renew(const RenewOrder& order) {
   return impl_->renew(order);
 }
-void LockTable::release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done) {
+void LockTable::release(const ReleaseOrder& order, const std::function<void(HandleAnswer)>& done) {
   impl_->release(order, done);
 }
 bool LockTable::leave(const LockName& name, const std::string& acquirer_id, const std::string& principal) {

@@ -121,7 +121,7 @@ class LockTable {
   /// A longer TTL than before counts from when it is durable on: the answer tells the one in force.
   RenewAnswer renew(const RenewOrder& order);
   /// Done again for the same handle and request id, for the longer of its TTL and two minutes.
-  void release(const ReleaseOrder& order, std::function<void(HandleAnswer)> done);
+  void release(const ReleaseOrder& order, const std::function<void(HandleAnswer)>& done);
   /// False: it had no place.
   bool leave(const LockName& name, const std::string& acquirer_id, const std::string& principal);
   void set_value(const LockName& name, const std::string& handle, const std::string& principal,
