@@ -5,10 +5,9 @@ target_compile_features(lockgate_settings INTERFACE cxx_std_20)
 target_compile_options(lockgate_settings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wformat=2 -Werror=format-security
   $<$<BOOL:${LOCKGATE_WERROR}>:-Werror>)
-# fmt as headers: the shared library would cost every start of lockgate the loading of one more file.
-target_compile_definitions(lockgate_settings INTERFACE _GNU_SOURCE FMT_HEADER_ONLY)
+target_compile_definitions(lockgate_settings INTERFACE _GNU_SOURCE)
 target_include_directories(lockgate_settings INTERFACE ${PROJECT_SOURCE_DIR})
-target_link_libraries(lockgate_settings INTERFACE Threads::Threads)
+target_link_libraries(lockgate_settings INTERFACE Threads::Threads lockgate_fmt)
 if(LOCKGATE_SANITIZER)
   target_compile_options(lockgate_settings INTERFACE -fsanitize=${LOCKGATE_SANITIZER} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

@@ -84,7 +84,11 @@ class Statement {
   }
   template <class Value>
   void bind(int index, const std::optional<Value>& value) {
-    value ? bind(index, *value) : check(sqlite3_bind_null(statement_, index));
+    if (value) {
+      bind(index, *value);
+    } else {
+      check(sqlite3_bind_null(statement_, index));
+    }
   }
   void check(int result) const {
     if (result != SQLITE_OK && result != SQLITE_DONE && result != SQLITE_ROW) {
