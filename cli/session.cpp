@@ -122,6 +122,7 @@ Request make_request(const Session& session, const std::vector<std::string>& pro
           .acquirer_id = flags.id.value_or(""),
           .published = {published_command(flags, program), flags.reason.value_or(""), flags.value},
           .ttl = session.settings.ttl.value,
+          .ttl_was_said = session.settings.ttl.origin != "default",
           .ancestor_shares = false};
 }
 

@@ -52,6 +52,7 @@ struct Request {
   std::string acquirer_id;  // the place in the queue, on backends that have a queue of their own
   Published published;
   Duration ttl = std::chrono::seconds(15);  // of the lease, on backends that have leases
+  bool ttl_was_said = false;                // by somebody: where leases have one length alone another is refused
   /// An ancestor of this process holds the lock in shared mode: a shared request must then not queue behind
   /// waiting writers, for they wait for that ancestor.
   bool ancestor_shares = false;

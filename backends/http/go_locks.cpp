@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/duration.hpp"
 #include "core/handle.hpp"
 #include "core/text.hpp"
 
@@ -53,6 +54,12 @@ std::variant<GoLocks::Answered, Setback> GoLocks::post(const std::string& what, 
 }
 
 std::variant<Grant, Busy> GoLocks::acquire(const Request& request, Waiting& waiting) {
+  if (request.ttl_was_said && request.ttl != go::kNominalTtl) {
+    throw Error(ExitCode::usage,
+                fmt::format("{} speaks the protocol of the Go library, whose leases are all {} long; {} was asked for",
+                            server_.url(), format_duration(go::kNominalTtl), format_duration(request.ttl)),
+                "leave the TTL out, or have a lockgate server");
+  }
   AcquireWait wait(waiting);
   // A try with an id would leave a place in the queue, in which nobody stands.
   const std::string id = wait.nonblocking() ? "" : request.acquirer_id.empty() ? new_handle() : request.acquirer_id;

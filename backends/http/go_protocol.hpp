@@ -12,6 +12,7 @@
 namespace lockgate::http::go {
 
 /// Fixed by the peers. Both ends of a lease are cut to whole seconds there, so that of ten seconds nine are sure.
+constexpr std::chrono::seconds kNominalTtl{10};
 constexpr std::chrono::seconds kTtl{9};
 
 std::string acquire_body(const Request& request, const std::string& acquirer_id);

@@ -87,6 +87,21 @@ TEST_CASE("a Go server is known by a 404 and its word for a hold that it does no
   CHECK(server.received("/v1/acquire").size() == 1);
 }
 
+TEST_CASE("the leases of a Go server have one length, and another one that somebody asked for is refused") {
+  Server server(grants());
+  const auto backend = backend_at(server.url());
+  Request request = request_for("deploy", 30s);
+  CHECK(std::holds_alternative<Grant>(acquire(*backend, 0s, request)));
+  request.ttl_was_said = true;
+  const Error error = error_of([&] { static_cast<void>(acquire(*backend, 0s, request)); });
+  CHECK(error.code() == ExitCode::usage);
+  CHECK(has(error.what(), "10s"));
+  CHECK(has(error.what(), "30s"));
+  CHECK(server.received("/acquire").size() == 1);
+  request.ttl = 10s;
+  CHECK(std::holds_alternative<Grant>(acquire(*backend, 0s, request)));
+}
+
 TEST_CASE("nothing else is a Go server") {
   const Reply not_found = scripted::text(404, "404 page not found\n", "text/plain");
   const Reply no_lease = scripted::json(200, go_error("no existing lock lease found"));
