@@ -4,6 +4,8 @@
 namespace lockgate::http {
 namespace {
 
+/// Of many locks, each with a value of its own.
+constexpr std::size_t kLongestList = std::size_t{64} << 20;
 constexpr auto kUnknownHold = "the server does not know it any more";
 
 HttpCall post(const std::string& what, std::string body) {
@@ -94,12 +96,13 @@ void V1::leave(const LockName& name, const std::string& acquirer_id, const HttpW
 }
 
 std::vector<LockState> V1::list(const std::vector<LockName>& names, const HttpWait& wait) {
-  const HttpCall call{.path = "/v1/locks" + query_of(names, {})};
+  const HttpCall call{.path = "/v1/locks" + query_of(names, {}), .longest_answer = kLongestList};
   return understand(call, answer_or_throw(server_.ask(client_, call, wait)), decode_locks);
 }
 
 std::vector<HolderInfo> V1::break_holds(const LockName& name, const HttpWait& wait) {
-  const HttpCall call = post("break", break_body(name));
+  HttpCall call = post("break", break_body(name));
+  call.longest_answer = kLongestList;
   const HttpAnswer answer = answer_or_throw(server_.ask(client_, call, wait));
   return is_gone(answer) ? std::vector<HolderInfo>() : understand(call, answer, decode_broken);
 }

@@ -24,7 +24,6 @@
 namespace lockgate {
 namespace {
 
-constexpr std::size_t kMaxBody = std::size_t{1} << 20;
 constexpr std::size_t kMaxHeaders = std::size_t{64} << 10;
 
 using Take = std::function<bool(std::string_view)>;
@@ -35,6 +34,7 @@ enum class TooMuch { nothing, body, headers, encoded };
 struct Exchange {
   CURL* easy = nullptr;
   HttpAnswer answer;
+  std::size_t longest_body = 0;
   std::size_t header_bytes = 0;
   TooMuch too_much = TooMuch::nothing;
   const Take* take = nullptr;  // of a stream
@@ -106,7 +106,7 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
     }
     return exchange.ended_by_taker ? 0 : piece.size();
   }
-  if (exchange.answer.body.size() + piece.size() > kMaxBody) {
+  if (exchange.answer.body.size() + piece.size() > exchange.longest_body) {
     exchange.too_much = TooMuch::body;
     return 0;
   }
@@ -125,8 +125,8 @@ int on_connected(void* user, char* /*ip*/, char* /*local_ip*/, int /*port*/, int
   return CURL_PREREQFUNC_OK;
 }
 
-Error refusal(TooMuch what, const HttpUrl& url) {
-  const std::string why = what == TooMuch::body      ? fmt::format("a body of more than {} bytes", kMaxBody)
+Error refusal(TooMuch what, std::size_t longest_body, const HttpUrl& url) {
+  const std::string why = what == TooMuch::body      ? fmt::format("a body of more than {} bytes", longest_body)
                           : what == TooMuch::headers ? fmt::format("headers of more than {} bytes", kMaxHeaders)
                                                      : "a compressed body, which was not asked for";
   return {ExitCode::not_understood, fmt::format("{} answered with {}", url.text(), why)};
@@ -209,6 +209,7 @@ HttpAnswer CurlClient::try_call(const HttpCall& call, const HttpWait& wait, cons
   Exchange exchange;
   exchange.easy = easy_.get();
   exchange.take = take;
+  exchange.longest_body = call.longest_answer;
   exchange.only_once = call.unanswered == HttpCall::Unanswered::fail;
   exchange.answer.sent = BootClock::now();
   const WallTime before = wall_now();
@@ -246,7 +247,7 @@ void CurlClient::run(Exchange& exchange, const HttpWait& wait) {
     return;
   }
   if (exchange.too_much != TooMuch::nothing) {
-    throw HttpFailure(refusal(exchange.too_much, url_), false);
+    throw HttpFailure(refusal(exchange.too_much, exchange.longest_body, url_), false);
   }
   long os_error = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);

@@ -33,6 +33,7 @@ struct HttpCall {
   /// What is to be done where a connection that was kept open turns out to be closed as the request is sent: nobody
   /// knows then whether it was carried out.
   enum class Unanswered { send_again, fail } unanswered = Unanswered::send_again;
+  std::size_t longest_answer = std::size_t{1} << 20;  // bytes of body that are taken
 };
 
 struct HttpAnswer {
@@ -73,8 +74,8 @@ class HttpFailure : public Error {
 
 /// One connection to a server that is kept open between calls. One call at a time; not thread-safe: each thread makes
 /// its own. Follows no redirect; verifies certificates (TLS 1.2 and newer); no netrc, no cookies; sends the token over
-/// plain http to this host only, and then past any proxy; takes at most 1 MiB of body and 64 KiB of headers, nothing
-/// compressed; knows proxies from the environment.
+/// plain http to this host only, and then past any proxy; takes no more of body than the call wants (1 MiB) and 64 KiB
+/// of headers, nothing compressed; knows proxies from the environment.
 class HttpClient {
  public:
   /// Throws Error (usage, config, not_allowed) for a URL or files that cannot be, and Error(config) for a token that

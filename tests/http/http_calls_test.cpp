@@ -39,6 +39,15 @@ std::string lock_json(const std::string& name, const std::string& id, const std:
          R"("waiters":[{"host":"w","pid":43,"user":"v","mode":"shared","since":"2026-03-01T12:00:01Z","position":1}]})";
 }
 
+/// The longest that a value of 65536 bytes can be in JSON.
+std::string escaped_value() {
+  std::string text;
+  for (int i = 0; i < 65536; ++i) {
+    text += R"(\u0001)";
+  }
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("a renewal counts from before it was sent") {
@@ -161,6 +170,20 @@ TEST_CASE("many names are asked for in several requests") {
   for (const Received& request : server.received()) {
     CHECK(request.path.size() < 2048);
   }
+}
+
+TEST_CASE("a list may be as long as many locks with values make it") {
+  std::string locks;
+  for (int i = 0; i < 5; ++i) {
+    std::string lock = lock_json("a" + std::to_string(i), "x", "exclusive");
+    const std::string none = R"("value":null)";
+    REQUIRE(has(lock, none));
+    locks += (i == 0 ? "" : ",") + lock.replace(lock.find(none), none.size(), R"("value":")" + escaped_value() + '"');
+  }
+  Server server(by_number({scripted::json(200, R"({"locks":[)" + locks + "]}")}));
+  const auto list = backend_at(server.url())->list({});
+  REQUIRE(list.size() == 5);
+  CHECK(list[4].holders.at(0).published.value == std::string(65536, '\x01'));
 }
 
 TEST_CASE("a lock that a server says nothing of is not free") {

@@ -181,7 +181,8 @@ Reply Routes::acquire(Context& context) {
     refuse_answer(answer);
   }
   std::string holders;
-  for (const HolderInfo& holder : world_.table.holders(name, kHoldersTold)) {
+  for (HolderInfo& holder : world_.table.holders(name, kHoldersTold)) {
+    holder.published.value.reset();  // who waits has no use for them, and together they may be megabytes
     holders += (holders.empty() ? "" : ",") + holder_json(holder);
   }
   Json json = {

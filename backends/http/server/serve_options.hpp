@@ -16,7 +16,8 @@ enum class RestartGrace { yes, no };
 enum class LogFormat { text, json };
 
 struct ServeLimits {
-  std::size_t body = 64UL * 1024;           // bytes of one request
+  // Bytes of one request. A value of 64 KiB is up to six times as long in JSON, where each byte may be escaped.
+  std::size_t body = 512UL * 1024;
   std::size_t connections = 20'000;         // in all
   std::size_t connections_per_address = 0;  // 0: no limit of its own
   std::size_t waiters_per_lock = 1'000;

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is just within the bounds of the API is taken, what is beyond is refused, and the refusal says which and why.
+Run by bounds_test.sh."""
+
+import os
+import subprocess
+
+from server_play import Server
+
+failures = []
+
+
+def expect(true, what):
+    if not true:
+        failures.append(what)
+        print(f"FAILED: {what}", flush=True)
+
+
+def a_value_of_64_kib_is_taken_whatever_is_in_it(server):
+    for value in ("x" * 65536, "\x01" * 65536, '"' * 65536, "\u00e4" * 32768):
+        granted = server.acquire("value", value=value, acquirer_id="a" * 1024, holder={
+            "host": "h" * 255, "user": "u" * 255, "command": "\\" * 4096, "reason": "\\" * 1024})
+        expect(granted.get("outcome") == "granted", f"acquire with {value[:3]!r}...: {granted}")
+        if granted.get("outcome") != "granted":
+            continue
+        reply = server.ask("POST", "/v1/value", {"name": "value", "handle": granted["handle"], "value": value[::-1]})
+        expect(reply.status == 200, f"value {value[:3]!r}...: {reply.status} {reply.body!r}")
+        seen = server.ask("GET", "/v1/locks?name=value").json()["locks"][0]["holders"][0]["value"]
+        expect(seen == value[::-1], f"the value {value[:3]!r}... comes back as {seen[:3]!r}...")
+        waits = server.acquire("value")
+        expect(waits["outcome"] == "wait" and waits["holders"][0]["value"] is None, "who waits is sent the value")
+        server.release("value", granted["handle"])
+    for route, more in (("acquire", {"request_id": "r"}), ("value", {"handle": "h"})):
+        reply = server.ask("POST", f"/v1/{route}", {"name": "value", "value": "x" * 65537, **more})
+        expect(reply.status == 422 and reply.json()["error"]["member"] == "value", f"one byte more: {reply.status} {reply.body!r}")
+    reply = server.ask("POST", "/v1/value", b'{"name":"value"' + b" " * 524288 + b"}")
+    expect(reply.status == 413, f"a body of more than 512 KiB: {reply.status} {reply.body!r}")
+
+
+def lockgate_publishes_64_kib(server):
+    value = "\x01" * 65536
+    held = 'test "$("$LOCKGATE" get -b "$LOCKGATE_BACKEND" big | wc -c)" = 65537 && "$LOCKGATE" set -b "$LOCKGATE_BACKEND" big "$1"'
+    with subprocess.Popen([os.environ["LOCKGATE"], "exec", "-b", server.url, "--value", value, "big", "--", "sh", "-c", held, "sh",
+                           value[:-1] + "\x02"], stderr=subprocess.PIPE) as process:
+        _, err = process.communicate(timeout=60)
+    expect(process.returncode == 0, f"exec with a value of 64 KiB: {process.returncode} {err[-300:]!r}")
+
+
+def main():
+    with Server() as server:
+        a_value_of_64_kib_is_taken_whatever_is_in_it(server)
+        lockgate_publishes_64_kib(server)
+        expect(server.stop(), "the server did not end well")
+    raise SystemExit(1 if failures else 0)
+
+
+main()
