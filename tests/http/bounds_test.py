@@ -4,6 +4,7 @@ Run by bounds_test.sh."""
 
 import os
 import subprocess
+import urllib.parse
 
 from server_play import Server
 
@@ -14,6 +15,13 @@ def expect(true, what):
     if not true:
         failures.append(what)
         print(f"FAILED: {what}", flush=True)
+
+
+def lockgate(server, *words):
+    """Runs lockgate with this server; its exit status, output and errors."""
+    done = subprocess.run([os.environ["LOCKGATE"], words[0], "-b", server.url, *words[1:]], capture_output=True, timeout=60,
+                          check=False, text=True)
+    return done.returncode, done.stdout, done.stderr
 
 
 def a_value_of_64_kib_is_taken_whatever_is_in_it(server):
@@ -46,10 +54,25 @@ def lockgate_publishes_64_kib(server):
     expect(process.returncode == 0, f"exec with a value of 64 KiB: {process.returncode} {err[-300:]!r}")
 
 
+def a_name_of_1024_bytes_can_be_asked_for(server):
+    name = "\u00e4" * 512
+    query = "?name=" + urllib.parse.quote(name)
+    granted = server.acquire(name)
+    expect(granted["outcome"] == "granted", f"a name of 1024 bytes: {granted}")
+    for path in ("/v1/locks", "/some/prefix/v1/locks"):
+        reply = server.ask("GET", path + query + "&" + query[1:])
+        expect(reply.status == 200 and reply.json()["locks"][0]["state"] == "held", f"{path}: {reply.status} {reply.body[:200]!r}")
+    status, _, err = lockgate(server, "status", "-q", name)
+    expect(status == 0, f"status -q of a long name: {status} {err}")
+    reply = server.ask("GET", "/v1/locks?name=" + "x" * 8192)
+    expect(reply.status == 414, f"a target without end: {reply.status}")
+
+
 def main():
     with Server() as server:
         a_value_of_64_kib_is_taken_whatever_is_in_it(server)
         lockgate_publishes_64_kib(server)
+        a_name_of_1024_bytes_can_be_asked_for(server)
         expect(server.stop(), "the server did not end well")
     raise SystemExit(1 if failures else 0)
 

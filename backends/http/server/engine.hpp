@@ -64,7 +64,7 @@ struct TlsFiles {
 struct EngineLimits {
   std::size_t body = std::size_t{64} * 1024;
   std::size_t headers = std::size_t{16} * 1024;
-  std::size_t target = std::size_t{2} * 1024;
+  std::size_t target = std::size_t{8} * 1024;  // two lock names of the greatest length, percent-encoded
   std::size_t connections = 20000;
   std::size_t connections_per_address = 0;          // 0: no limit of its own
   Duration header_time = std::chrono::seconds(10);  // also for the TLS handshake

@@ -15,7 +15,7 @@ namespace lockgate::server {
 struct ReaderLimits {
   std::size_t body = std::size_t{64} * 1024;
   std::size_t headers = std::size_t{16} * 1024;  // the whole head, and the trailer of a chunked body
-  std::size_t target = std::size_t{2} * 1024;
+  std::size_t target = std::size_t{8} * 1024;
 };
 
 /// Why a request is not answered but turned away. The connection cannot be used after it.
