@@ -6,7 +6,7 @@ import os
 import subprocess
 import urllib.parse
 
-from server_play import Server
+from server_play import Server, write_tokens
 
 failures = []
 
@@ -68,12 +68,25 @@ def a_name_of_1024_bytes_can_be_asked_for(server):
     expect(reply.status == 414, f"a target without end: {reply.status}")
 
 
+def only_wrong_tokens_are_held_off():
+    tokens = write_tokens("tokens", ("r" * 40, "reader", "read", "*"))
+    with Server("--tokens", tokens) as server:
+        found = [server.ask("GET", "/v1/locks").status for _ in range(20)]
+        expect(found == [401] * 20, f"many requests without a token: {found}")
+        found = [server.ask("GET", "/v1/locks", token="x" * 40).status for _ in range(20)]
+        expect(found[0] == 401 and 429 in found, f"many wrong tokens: {found}")
+        expect(server.ask("GET", "/v1/locks").status == 401, "no token, after many wrong ones")
+        expect(server.ask("GET", "/v1/locks", token="r" * 40).status == 200, "the right token, after many wrong ones")
+        expect(server.stop(), "the server did not end well")
+
+
 def main():
     with Server() as server:
         a_value_of_64_kib_is_taken_whatever_is_in_it(server)
         lockgate_publishes_64_kib(server)
         a_name_of_1024_bytes_can_be_asked_for(server)
         expect(server.stop(), "the server did not end well")
+    only_wrong_tokens_are_held_off()
     raise SystemExit(1 if failures else 0)
 
 

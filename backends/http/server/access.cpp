@@ -199,7 +199,10 @@ Caller Access::identify(const HttpRequest& request, BootTime now) {
     found = find_certificate(request.peer.certificate);
   }
   if (found == nullptr) {
-    count_failure(request.peer.address, now);
+    // Who shows none guesses nothing, and behind a proxy all clients have one address.
+    if (!token.empty()) {
+      count_failure(request.peer.address, now);
+    }
     throw Refusal{.status = 401,
                   .code = "unauthorized",
                   .message = "a token that this server knows is needed",

@@ -48,7 +48,7 @@ class Access {
   void reload();
 
   /// Who it is. Throws Refusal: 401 for a missing and for an unknown token, in the same words and after the same work;
-  /// 429 where an address has shown too many wrong ones within a second.
+  /// 429 where an address has shown too many wrong ones within a second; missing ones are not counted.
   [[nodiscard]] Caller identify(const HttpRequest& request, BootTime now);
 
   [[nodiscard]] bool open() const { return file_.empty(); }
