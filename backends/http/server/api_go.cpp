@@ -36,7 +36,7 @@ struct Handle {
 };
 
 Handle read_handle(const Body& body) {
-  const Body handle = body.object("lockHandle");
+  const Body handle = body.needed_object("lockHandle");
   return {handle.name("lockName"), handle.line("uuid", kMaxHandle)};
 }
 

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 16;
 
-[[noreturn]] void refuse(int status, std::string_view member, const std::string& what) {
-  throw Refusal{.status = status,
-                .code = status == 422 ? "bad_value" : "bad_request",
+[[noreturn]] void refuse(std::string_view member, const std::string& what) {
+  throw Refusal{.status = 422,
+                .code = "bad_value",
                 .message = fmt::format("\"{}\" {}", member, what),
                 .member = std::string(member)};
 }
@@ -62,11 +62,11 @@ std::optional<std::string> Body::text(std::string_view member, std::size_t longe
     return std::nullopt;
   }
   if (!found->is_string()) {
-    refuse(400, member, "is no text");
+    refuse(member, "is no text");
   }
   auto text = found->get<std::string>();
   if (text.size() > longest) {
-    refuse(422, member, fmt::format("has {} bytes; it may have at most {}", text.size(), longest));
+    refuse(member, fmt::format("has {} bytes; it may have at most {}", text.size(), longest));
   }
   return text;
 }
@@ -74,18 +74,18 @@ std::optional<std::string> Body::text(std::string_view member, std::size_t longe
 std::string Body::line(std::string_view member, std::size_t longest) const {
   auto line = text(member, longest).value_or("");
   if (const auto flaw = find_flaw(line)) {
-    refuse(422, member, fmt::format("has {} at byte {}", flaw->what, flaw->offset));
+    refuse(member, fmt::format("has {} at byte {}", flaw->what, flaw->offset));
   }
   return line;
 }
 
 std::string Body::needed_line(std::string_view member, std::size_t longest) const {
   if (json_->find(member) == nullptr) {
-    refuse(400, member, "is missing");
+    refuse(member, "is missing");
   }
   auto found = line(member, longest);
   if (found.empty()) {
-    refuse(422, member, "is empty");
+    refuse(member, "is empty");
   }
   return found;
 }
@@ -93,7 +93,7 @@ std::string Body::needed_line(std::string_view member, std::size_t longest) cons
 LockName Body::name(std::string_view member) const {
   const auto* const found = json_->find(member);
   if (found == nullptr || !found->is_string()) {
-    refuse(400, member, found == nullptr ? "is missing" : "is no text");
+    refuse(member, found == nullptr ? "is missing" : "is no text");
   }
   try {
     return LockName(found->get<std::string>());
@@ -109,7 +109,7 @@ LockName Body::name(std::string_view member) const {
 Mode Body::mode() const {
   const std::string mode = line("mode", 16);
   if (!mode.empty() && mode != "exclusive" && mode != "shared") {
-    refuse(422, "mode", "is neither \"exclusive\" nor \"shared\"");
+    refuse("mode", "is neither \"exclusive\" nor \"shared\"");
   }
   return mode == "shared" ? Mode::shared : Mode::exclusive;
 }
@@ -120,12 +120,12 @@ std::optional<std::int64_t> Body::number(std::string_view member, std::int64_t l
     return std::nullopt;
   }
   if (!found->is_number_integer()) {
-    refuse(400, member, "is no whole number");
+    refuse(member, "is no whole number");
   }
   const bool huge = found->is_number_unsigned() && found->get<std::uint64_t>() > static_cast<std::uint64_t>(most);
   const auto number = huge ? most : found->get<std::int64_t>();
   if (huge || number < least || number > most) {
-    refuse(422, member, fmt::format("is not between {} and {}", least, most));
+    refuse(member, fmt::format("is not between {} and {}", least, most));
   }
   return number;
 }
@@ -133,15 +133,22 @@ std::optional<std::int64_t> Body::number(std::string_view member, std::int64_t l
 bool Body::flag(std::string_view member) const {
   const auto* const found = json_->find(member);
   if (found != nullptr && !found->is_boolean()) {
-    refuse(400, member, "is neither true nor false");
+    refuse(member, "is neither true nor false");
   }
   return found != nullptr && found->get<bool>();
+}
+
+Body Body::needed_object(std::string_view member) const {
+  if (json_->find(member) == nullptr) {
+    refuse(member, "is missing");
+  }
+  return object(member);
 }
 
 Body Body::object(std::string_view member) const {
   const auto* const found = json_->find(member);
   if (found != nullptr && !found->is_object()) {
-    refuse(400, member, "is no object");
+    refuse(member, "is no object");
   }
   auto json = std::make_unique<Json>();
   json->value = found == nullptr ? nlohmann::json::object() : *found;

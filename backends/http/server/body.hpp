@@ -21,8 +21,8 @@ class Body {
   Body& operator=(Body&&) = delete;
   ~Body();
 
-  // A member that is null counts as missing. All throw Refusal: 400 for a missing one that is needed or a wrong type,
-  // 422 for what is out of bounds.
+  // A member that is null counts as missing. All throw Refusal(422), for a missing one that is needed, a wrong type and
+  // what is out of bounds.
 
   [[nodiscard]] LockName name(std::string_view member = "name") const;
   [[nodiscard]] Mode mode() const;  // "mode"; exclusive by default
@@ -37,6 +37,7 @@ class Body {
   [[nodiscard]] bool flag(std::string_view member) const;
   /// An object within; one without members where it is missing.
   [[nodiscard]] Body object(std::string_view member) const;
+  [[nodiscard]] Body needed_object(std::string_view member) const;
 
  private:
   struct Json;
