@@ -5,6 +5,7 @@ Run by bounds_test.sh."""
 import os
 import subprocess
 import urllib.parse
+from datetime import datetime
 
 from server_play import Server, write_tokens
 
@@ -68,6 +69,32 @@ def a_name_of_1024_bytes_can_be_asked_for(server):
     expect(reply.status == 414, f"a target without end: {reply.status}")
 
 
+def no_lease_is_longer_than_the_server_gives():
+    with Server("--max-ttl", "5s") as server:
+        def refused(ttl_ms):
+            reply = server.ask("POST", "/v1/acquire", {"name": "a", "request_id": "r", "ttl_ms": ttl_ms})
+            error = reply.json().get("error", {})
+            expect(reply.status == 422 and error["member"] == "ttl_ms", f"a lease of {ttl_ms} ms: {reply.status} {reply.body!r}")
+            return error.get("message", "")
+
+        expect("at most 5s" in refused(5001), "the refusal does not say what the longest lease is")
+        refused(3600000)
+        expect(server.acquire("default")["ttl_ms"] == 5000, "the length that is nobody's wish is too long")
+        granted = server.acquire("a", ttl_ms=5000)
+        expect(granted["outcome"] == "granted" and granted["ttl_ms"] == 5000, f"the longest lease: {granted}")
+        renewed = server.ask("POST", "/v1/renew", {"name": "a", "handle": granted["handle"], "ttl_ms": 20000}).json()
+        expect(renewed["ttl_ms"] == 5000, f"a renewal for longer: {renewed}")
+        server.ask("POST", "/acquire", {"lockName": "go", "opts": {"acquirerId": "g"}})
+        go = server.ask("GET", "/v1/locks?name=go").json()["locks"][0]["holders"][0]
+        since, until = (datetime.strptime(go[key], "%Y-%m-%dT%H:%M:%S.%fZ") for key in ("acquired_at", "expires_at"))
+        expect((until - since).total_seconds() <= 5, f"a lease by the protocol of the Go library: {go}")
+        status, _, err = lockgate(server, "exec", "--ttl", "10s", "b", "--", "true")
+        expect(status == 64 and "at most 5s" in err, f"exec --ttl 10s: {status} {err}")
+        status, _, err = lockgate(server, "exec", "--ttl", "5s", "b", "--", "true")
+        expect(status == 0, f"exec --ttl 5s: {status} {err}")
+        expect(server.stop(), "the server did not end well")
+
+
 def only_wrong_tokens_are_held_off():
     tokens = write_tokens("tokens", ("r" * 40, "reader", "read", "*"))
     with Server("--tokens", tokens) as server:
@@ -87,6 +114,7 @@ def main():
         a_name_of_1024_bytes_can_be_asked_for(server)
         expect(server.stop(), "the server did not end well")
     only_wrong_tokens_are_held_off()
+    no_lease_is_longer_than_the_server_gives()
     raise SystemExit(1 if failures else 0)
 
 

@@ -3,6 +3,7 @@
 // reply of status 200. Behind it are our rules: each reader has a hold of its own, and a try leaves no place.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "backends/http/server/body.hpp"
@@ -51,7 +52,7 @@ Reply Routes::go_acquire(Context& context) {
   LeaseWish wish;
   wish.acquirer_id = options.line("acquirerId", kMaxId);
   wish.mode = options.flag("shared") ? Mode::shared : Mode::exclusive;
-  wish.ttl = kGoTtl;
+  wish.ttl = std::min<Duration>(kGoTtl, world_.max_ttl);
   wish.keep_place = wish.acquirer_id.empty() ? Duration::zero() : Duration(kKeepPlace);
   wish.about.host = context.exchange.request().peer.address;
   wish.about.principal = context.caller.principal;

@@ -43,6 +43,20 @@ std::optional<Duration> read_ttl(const Body& body) {
   return ttl ? std::optional<Duration>(milliseconds(*ttl)) : std::nullopt;
 }
 
+/// Of a new hold: no more than this server gives.
+Duration read_new_ttl(const Body& body, Duration longest) {
+  const Duration ttl = read_ttl(body).value_or(std::min<Duration>(kDefaultTtl, longest));
+  if (ttl > longest) {
+    throw Refusal{.status = 422,
+                  .code = "bad_value",
+                  .message = fmt::format("\"ttl_ms\" is {}; this server grants leases of at most {}", in_ms(ttl),
+                                         format_duration(longest)),
+                  .hint = "ask for a shorter --ttl, or have the server's --max-ttl raised",
+                  .member = "ttl_ms"};
+  }
+  return ttl;
+}
+
 About read_about(const Body& body, const std::string& principal) {
   const Body holder = body.object("holder");
   About about;
@@ -58,11 +72,11 @@ About read_about(const Body& body, const std::string& principal) {
   return about;
 }
 
-AcquireOrder read_order(const Body& body, const std::string& principal, Duration wait) {
+AcquireOrder read_order(const Body& body, const std::string& principal, Duration longest_ttl, Duration wait) {
   LeaseWish wish;
   wish.acquirer_id = body.line("acquirer_id", kMaxId);
   wish.mode = body.mode();
-  wish.ttl = read_ttl(body).value_or(kDefaultTtl);
+  wish.ttl = read_new_ttl(body, longest_ttl);
   wish.pass_queue = body.flag("pass_queue");
   wish.about = read_about(body, principal);
   const bool waits = wait > Duration::zero();
@@ -165,7 +179,7 @@ Reply Routes::service(Context& context) {
 Reply Routes::acquire(Context& context) {
   const Body body(context.exchange.request().body);
   const milliseconds wait(body.number("wait_ms", 0, kLongestWait).value_or(0));
-  AcquireOrder order = read_order(body, context.caller.principal, wait);
+  AcquireOrder order = read_order(body, context.caller.principal, world_.max_ttl, wait);
   const LockName name = order.name;
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
@@ -205,6 +219,10 @@ Reply Routes::renew(Context& context) {
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
   RenewOrder order{name, body.needed_line("handle", kMaxHandle), context.caller.principal, read_ttl(body), {}, {}};
+  if (order.ttl) {
+    // Not refused: the hold may be from before a restart that made leases shorter. The answer says how long it is now.
+    order.ttl = std::min(*order.ttl, world_.max_ttl);
+  }
   if (!body.line("mode", kMaxHandle).empty()) {
     order.mode = body.mode();
   }

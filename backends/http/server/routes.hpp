@@ -36,6 +36,7 @@ class Routes {
     LockTable& table;
     Access& access;
     Metrics& metrics;
+    Duration max_ttl;                              // no lease is longer
     std::function<Metrics::Now()> look;            // for /metrics and /readyz
     std::function<void(const RequestNote&)> note;  // may be empty
   };

@@ -108,7 +108,7 @@ Server::Server(const ServeOptions& options) : log_(options.log_format, options.v
   table_->observe([this](Duration waited) { metrics_.on_wait(waited); },
                   [this](Duration held) { metrics_.on_hold(held); });
   routes_ = std::make_unique<Routes>(Routes::World{
-      *table_, access_, metrics_,
+      *table_, access_, metrics_, options.max_ttl,
       [this] {
         return Metrics::Now{table_->counters(), engine_->connections(), engine_->parked(), journal_->healthy()};
       },

@@ -66,7 +66,7 @@ RenewAnswer LockTable::Impl::take_back(const RenewOrder& order) {
   back.handle = order.handle;
   back.mode = order.mode.value_or(Mode::exclusive);
   back.token = order.token.value_or(wall_token());
-  back.ttl = order.ttl.value_or(kUnknownTtl);
+  back.ttl = std::min(order.ttl.value_or(kUnknownTtl), limits_.max_ttl);
   back.expires = now() + back.ttl;
   back.about.since = world_.wall_now();
   back.about.principal = order.principal;
