@@ -62,6 +62,31 @@ TEST_CASE("a parked request notices at once that its client has gone") {
   CHECK(server.parked() == 0);
 }
 
+TEST_CASE("whoever made a reply hears if it was not written") {
+  Server server(any_port());
+  Client stays(server.port());
+  CHECK(stays.ask(get("/any")).status == 200);
+  Client goes(server.port());
+  goes.send(get("/park"));
+  REQUIRE(server.notes.wait_for("parking /park"));
+  CHECK(server.notes.count("not heard of") == 0);
+  SUBCASE("its client hung up") {
+    goes.close();
+    CHECK(server.notes.wait_for("unparked hung_up"));
+  }
+  SUBCASE("its client hung up as it was being woken") {
+    server.wake([&] { goes.close(); });
+    CHECK(server.notes.wait_for("gone when it was woken"));
+    CHECK(server.notes.count("unparked woken") == 1);
+  }
+  CHECK(server.notes.wait_for("not heard of"));
+  Client reads_nothing(server.port());
+  reads_nothing.send(get("/big"));
+  REQUIRE(reads_nothing.see("HTTP/1.1 200"));
+  reads_nothing.reset();
+  CHECK(server.notes.wait_for("not heard of", 2));
+}
+
 TEST_CASE("a parked request that is woken beside many hang-ups is served") {
   Server server(any_port());
   std::vector<Client> clients;

@@ -141,8 +141,11 @@ std::size_t Server::connections() {
   return out;
 }
 
-void Server::wake() {
-  on_loop([this] { last_parked_->wake(); });
+void Server::wake(const std::function<void()>& before) {
+  on_loop([&] {
+    before();
+    last_parked_->wake();
+  });
 }
 
 bool Server::stop(Duration patience) {
@@ -173,6 +176,7 @@ boost::asio::awaitable<HttpReply> Server::handle(Exchange& exchange) {
     reply = text(describe(request));
     reply.headers.emplace_back("X-Extra", "yes");
   }
+  reply.if_unwritten = [this] { notes.note("not heard of"); };
   co_return reply;
 }
 
@@ -188,6 +192,9 @@ boost::asio::awaitable<HttpReply> Server::park(Exchange& exchange) {
   notes.note("parking " + exchange.request().path);
   const Unparked how = co_await exchange.park(until, exchange.request().path == "/park");
   notes.note(fmt::format("unparked {}", name(how)));
+  if (how == Unparked::woken && !exchange.is_connected()) {
+    notes.note("gone when it was woken");
+  }
   HttpReply reply = text(name(how));
   co_return reply;
 }

@@ -51,12 +51,13 @@ class Server {
   [[nodiscard]] std::vector<std::string> urls() const { return urls_; }
   [[nodiscard]] std::size_t parked();
   [[nodiscard]] std::size_t connections();
-  /// Wakes the last request that parked.
-  void wake();
+  /// Wakes the last request that parked; `before`, the loop turns no further than that.
+  void wake(const std::function<void()>& before = [] {});
   /// Stops it, and waits until it says that it is done; false after 10 s.
   bool stop(Duration patience = std::chrono::seconds(5));
   server::Engine& engine() { return *engine_; }
-  /// "parking PATH", "unparked HOW", "served STATUS", "unwritten STATUS", "trouble LINE", "stream over"
+  /// "parking PATH", "unparked HOW", "served STATUS", "unwritten STATUS", "trouble LINE", "stream over",
+  /// "not heard of" (a reply that was not written), "gone when it was woken"
   Notes notes;
 
  private:

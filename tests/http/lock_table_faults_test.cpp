@@ -165,7 +165,7 @@ TEST_CASE("a try under the id of one who is parked ends that wait, and blocks no
 TEST_CASE("a hold whose answer was not written ends in two seconds, or has its TTL if its client knows of it") {
   TablePlay play;
   const auto hold = play.ask("alice");
-  play.table().not_heard_of(LockName("lock"), hold->holder.handle);
+  play.table().not_heard_of(LockName("lock"), hold->holder);
   SUBCASE("nobody comes") {
     play.advance(2s);
     CHECK(is_granted(play.ask("bob")));
@@ -175,6 +175,48 @@ TEST_CASE("a hold whose answer was not written ends in two seconds, or has its T
     play.advance(9s);
     CHECK(play.renew(hold->holder.handle) == HandleAnswer::done);
   }
+}
+
+TEST_CASE("a hold whose client came back for its answer is not ended by the first answer's being lost") {
+  TablePlay play;
+  auto order = TablePlay::order("alice", Mode::exclusive, AcquireOrder::Wait::no);
+  order.request_id = "request";
+  SUBCASE("which was being written, slowly") {
+    const auto first = play.ask(order);
+    play.advance(1s);
+    REQUIRE(is_granted(play.ask(order)));
+    play.table().not_heard_of(LockName("lock"), first->holder);
+  }
+  SUBCASE("which waited for the disk") {
+    play.journal.at_once = false;
+    Parked first(play, order);
+    play.table().abandon(first.ticket);
+    play.advance(1s);
+    Parked again(play, order);
+    play.journal.finish(Durability::durable);
+    CHECK_FALSE(first.answer);
+    CHECK(again.granted());
+    play.journal.at_once = true;
+  }
+  play.advance(9s);
+  CHECK(play.ask("bob")->kind == Kind::must_wait);
+  play.advance(1s);
+  CHECK(is_granted(play.ask("bob")));
+}
+
+TEST_CASE("a request that is repeated can be given up like the first one") {
+  TablePlay play;
+  auto order = TablePlay::order("alice", Mode::exclusive, AcquireOrder::Wait::no);
+  order.request_id = "request";
+  REQUIRE(is_granted(play.ask(order)));
+  play.journal.at_once = false;
+  Parked again(play, order);
+  play.table().abandon(again.ticket);
+  play.journal.finish(Durability::durable);
+  play.journal.at_once = true;
+  CHECK_FALSE(again.answer);
+  play.advance(2s);
+  CHECK(is_granted(play.ask("bob")));
 }
 
 TEST_CASE("F19: while the disk is full, what is refused is not kept in line for it either") {

@@ -63,6 +63,9 @@ Reply Routes::go_acquire(Context& context) {
   // Whatever else it is (a limit, a full disk, a server that stops), its client may ask again.
   HttpReply reply =
       acquired(granted ? answer.holder.handle : "", granted ? name.text() : "", granted ? "" : kShouldWait);
+  if (granted) {
+    reply.if_unwritten = [this, name, holder = answer.holder] { world_.table.not_heard_of(name, holder); };
+  }
   co_return reply;
 }
 

@@ -188,6 +188,7 @@ Reply Routes::acquire(Context& context) {
   using Kind = AcquireAnswer::Kind;
   if (answer.kind == Kind::granted) {
     HttpReply reply = granted(answer);
+    reply.if_unwritten = [this, name, holder = answer.holder] { world_.table.not_heard_of(name, holder); };
     co_return reply;
   }
   const bool waits = answer.kind == Kind::must_wait || answer.kind == Kind::grace || answer.kind == Kind::superseded;

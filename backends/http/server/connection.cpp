@@ -241,8 +241,11 @@ asio::awaitable<bool> Connection::send_reply() {
   if (!streaming_) {
     std::string text = text_of_reply(*reply_);
     status = reply_->status;
-    reply_.reset();  // a large body is not kept twice while it is being sent
+    std::string().swap(reply_->body);  // a large body is not kept twice while it is being sent
     written = co_await send(std::move(text));
+    if (!written && reply_->if_unwritten) {
+      reply_->if_unwritten();
+    }
   }
   reply_.reset();
   tell_served(&request_, status, written);

@@ -61,6 +61,7 @@ class Connection final : public Exchange {
 
   [[nodiscard]] const HttpRequest& request() const override { return request_; }
   asio::awaitable<Unparked> park(std::optional<BootTime> until, bool watch_client) override;
+  bool is_connected() override;
   void wake() override;
   asio::awaitable<bool> begin_stream(std::string content_type) override;
   asio::awaitable<bool> write(std::string data) override;

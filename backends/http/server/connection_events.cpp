@@ -185,6 +185,10 @@ bool Connection::watch() {
   return !dead;
 }
 
+bool Connection::is_connected() {
+  return !broken_ && watch();
+}
+
 /// Until the loop has no call for us any more.
 asio::awaitable<void> Connection::close() {
   closing_ = true;

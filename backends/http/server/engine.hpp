@@ -30,6 +30,8 @@ class Exchange {
   /// closed its sending side has hung up. For `watch_client` false, hanging up and stopping are not looked at: for
   /// waits that end soon by themselves.
   virtual boost::asio::awaitable<Unparked> park(std::optional<BootTime> until, bool watch_client = true) = 0;
+  /// Whether the client has not hung up, as park() notices it. If it has, what is answered is not written.
+  virtual bool is_connected() = 0;
   /// Ends park(), now or the next one. On the loop's thread.
   virtual void wake() = 0;
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct HttpReply {
   std::string body;
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
+  /// Called, on the loop's thread, if not all of it could be written: its client cannot have understood it. May be
+  /// empty.
+  std::function<void()> if_unwritten = {};
 };
 
 }  // namespace lockgate::server

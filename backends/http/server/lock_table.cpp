@@ -177,8 +177,8 @@ void LockTable::end_wait(Ticket ticket) {
 void LockTable::abandon(Ticket ticket) {
   impl_->abandon(ticket);
 }
-void LockTable::not_heard_of(const LockName& name, const std::string& handle) {
-  impl_->not_heard_of(name.text(), handle);
+void LockTable::not_heard_of(const LockName& name, const LeaseHolder& as_told) {
+  impl_->not_heard_of(name.text(), as_told);
 }
 RenewAnswer LockTable::renew(const RenewOrder& order) {
   return impl_->renew(order);

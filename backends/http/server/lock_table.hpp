@@ -115,8 +115,9 @@ class LockTable {
   /// that was under way is as one that was not heard of.
   void abandon(Ticket ticket);
   /// The answer to an acquire could not be written: a hold that nobody heard of is not to block others for its TTL.
-  /// It stays for as long as a client with the same request id could come back (2 s), then it is given back.
-  void not_heard_of(const LockName& name, const std::string& handle);
+  /// It stays for as long as a client with the same request id could come back (2 s), then it is given back. If one
+  /// came back already, or it was renewed, it is not `as_told` any more, and stays as it is.
+  void not_heard_of(const LockName& name, const LeaseHolder& as_told);
 
   /// A longer TTL than before counts from when it is durable on: the answer tells the one in force.
   RenewAnswer renew(const RenewOrder& order);

@@ -26,7 +26,7 @@ class LockTable::Impl {
   bool leave(const std::string& name, const std::string& acquirer_id, const std::string& principal);
 
   // table_holds.cpp
-  void not_heard_of(const std::string& name, const std::string& handle);
+  void not_heard_of(const std::string& name, const LeaseHolder& as_told);
   RenewAnswer renew(const RenewOrder& order);
   void release(const ReleaseOrder& order, const std::function<void(HandleAnswer)>& done);
   void set_value(const std::string& name, const std::string& handle, const std::string& principal,
@@ -75,7 +75,8 @@ class LockTable::Impl {
                                                         const std::string& principal);
 
   void admit(Ticket ticket);
-  bool repeat(const AcquireOrder& order, const Done& done);
+  std::optional<Ticket> repeat(const AcquireOrder& order, const Done& done);
+  void on_repeat_written(Ticket ticket, const std::string& name, const LeaseHolder& holder, Durability how);
   [[nodiscard]] std::string limit_reached(const AcquireOrder& order);
   void queue_up(Ticket ticket, const Wish& wish, Entry& entry, std::size_t ahead, bool had_place);
   enum class From { wish, queue };

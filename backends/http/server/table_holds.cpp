@@ -30,9 +30,11 @@ std::pair<const LeaseHolder*, HandleAnswer> LockTable::Impl::find_hold(const std
                                               : std::pair(nullptr, HandleAnswer::not_yours);
 }
 
-void LockTable::Impl::not_heard_of(const std::string& name, const std::string& handle) {
-  if (Entry* entry = find(name); entry != nullptr) {
-    end_by(entry->lock, handle, now(), now() + kKeepUnheard);
+void LockTable::Impl::not_heard_of(const std::string& name, const LeaseHolder& as_told) {
+  Entry* entry = find(name);
+  const LeaseHolder* holder = entry == nullptr ? nullptr : entry->lock.holders.find(as_told.handle);
+  if (holder != nullptr && holder->expires == as_told.expires) {
+    end_by(entry->lock, as_told.handle, now(), now() + kKeepUnheard);
     settle(name);
   }
 }

@@ -33,8 +33,8 @@ Ticket LockTable::Impl::acquire(AcquireOrder order, Done done) {
     return 0;
   }
   acquired_.prune(now());
-  if (repeat(order, done)) {
-    return 0;
+  if (const auto repeated = repeat(order, done)) {
+    return *repeated;
   }
   order.wish.acquirer_id = own_id(order.wish.about.principal, order.wish.acquirer_id);
   if (order.wish.acquirer_id.empty()) {
@@ -52,34 +52,44 @@ Ticket LockTable::Impl::acquire(AcquireOrder order, Done done) {
   return ticket;
 }
 
-/// A request that was carried out before is answered as it was. True: this was one.
-bool LockTable::Impl::repeat(const AcquireOrder& order, const Done& done) {
+/// A request that was carried out before is answered as it was. Empty: this was none.
+std::optional<Ticket> LockTable::Impl::repeat(const AcquireOrder& order, const Done& done) {
   const std::string& principal = order.wish.about.principal;
   const std::string& name = order.name.text();
   const std::string* known = acquired_.find(request_key(principal, name, order.request_id));
   if (known == nullptr) {
-    return false;
+    return std::nullopt;
   }
-  const std::string handle = *known;
   // Whoever asks again had no answer, and counts from now.
-  if (renew({order.name, handle, principal, {}, {}, {}}).answer != HandleAnswer::done) {
+  const RenewAnswer renewed = renew({order.name, *known, principal, {}, {}, {}});
+  if (renewed.answer != HandleAnswer::done) {
     done(answer_of(AcquireAnswer::Kind::ended));
-    return true;
+    return 0;
   }
-  barrier([this, name, handle, principal, done](Durability how) {
-    // The grant itself may not have been written, and was undone then.
-    const LeaseHolder* holder = find_hold(name, handle, principal).first;
-    if (how == Durability::failed || holder == nullptr) {
-      done(answer_of(AcquireAnswer::Kind::not_durable));
-      return;
-    }
-    AcquireAnswer again = answer_of(AcquireAnswer::Kind::granted);
-    again.holder = *holder;
-    again.ttl_left = holder->expires - now();
-    again.waited = true;
-    done(again);
-  });
-  return true;
+  const Ticket ticket = ++last_ticket_;
+  wishes_.emplace(ticket, Wish{order, done, now(), Wish::Stage::granted});
+  barrier(
+      [this, ticket, name, holder = renewed.holder](Durability how) { on_repeat_written(ticket, name, holder, how); });
+  return ticket;
+}
+
+void LockTable::Impl::on_repeat_written(Ticket ticket, const std::string& name, const LeaseHolder& holder,
+                                        Durability how) {
+  // The grant itself may not have been written, and was undone then.
+  const LeaseHolder* live = find_hold(name, holder.handle, holder.about.principal).first;
+  if (how == Durability::failed || live == nullptr) {
+    answer(ticket, answer_of(AcquireAnswer::Kind::not_durable));
+    return;
+  }
+  if (!wishes_.contains(ticket)) {
+    not_heard_of(name, holder);
+    return;
+  }
+  AcquireAnswer again = answer_of(AcquireAnswer::Kind::granted);
+  again.holder = *live;
+  again.ttl_left = live->expires - now();
+  again.waited = true;
+  answer(ticket, again);
 }
 
 std::string LockTable::Impl::limit_reached(const AcquireOrder& order) {
@@ -195,7 +205,7 @@ void LockTable::Impl::on_grant_written(Ticket ticket, const std::string& name, c
   if (wishes_.contains(ticket)) {
     answer(ticket, granted);
   } else {
-    not_heard_of(name, granted.holder.handle);
+    not_heard_of(name, holder);
   }
 }
 
