@@ -247,6 +247,10 @@ void check_command(CommandLine& line) {
     case CommandKind::complete:
       return check_complete(line);
     case CommandKind::watch:
+      if (line.flags.until && (line.names.size() != 1 || !line.flags.name_prefixes.empty())) {
+        refuse(line.command, "--until is about one lock: lockgate watch --until STATE NAME");
+      }
+      return;
     case CommandKind::help:
     case CommandKind::version:
     case CommandKind::overview:

@@ -152,11 +152,13 @@ Prints how the locks NAME are, or all locks, and then a line for each change,
 until it is interrupted.
 
       --name-prefix P    locks whose names begin with P, too; may be repeated
+      --until STATE      end when the one NAME is held, free, or has value=TEXT
       --json             print a JSON document a line
   -b, --backend BACKEND  --config FILE  --dir DIR  --allow-insecure-dir
       --url URL  --token-file FILE  --cacert FILE  --cert FILE  --key FILE
   -q, --quiet  -v, --verbose  --color auto|always|never  --version  -h, --help
 
+Exit status: 0 it is as --until says.
 Files tell of no changes: "lockgate status" can look at them again and again.
 )";
 

@@ -153,6 +153,15 @@ std::string add_name_prefix(Flags& flags, const std::string& text) {
   return text.empty() ? "is empty" : flaw_of_line(text, kMaxId);
 }
 
+std::string set_until(Flags& flags, const std::string& text) {
+  constexpr std::string_view kValue = "value=";
+  flags.until = text;
+  if (text.starts_with(kValue)) {
+    return flaw_of_value(text.substr(kValue.size()));
+  }
+  return text == "held" || text == "free" ? "" : "is none of held, free, value=TEXT";
+}
+
 std::string set_max_ttl(Flags& flags, const std::string& text) {
   flags.max_ttl = parse_duration(text);
   if (!flags.max_ttl) {
@@ -271,6 +280,8 @@ constexpr std::array kOptions = {
     value_of("handle", 0, "HANDLE", "of the hold", kSet, set_handle),
     value_of("name-prefix", 0, "P", "locks whose names begin with P; may be repeated", kWatch | kServe,
              add_name_prefix),
+
+    value_of("until", 0, "STATE", "end when NAME is held, free, or has value=TEXT", kWatch, set_until),
 
     value_of("listen", 0, "WHERE", "ADDR:PORT or unix:PATH", kServe, set_text<&Flags::listen>),
     value_of("store", 0, "STORE", "sqlite:PATH or memory", kServe, set_text<&Flags::store>),

@@ -91,6 +91,7 @@ struct Flags : SettingsInput, ServeFlags {
   bool keep = false;
   std::optional<std::string> handle;       // the second word of `release` and `renew`; `set --handle`
   std::vector<std::string> name_prefixes;  // watch, serve
+  std::optional<std::string> until;        // "held", "free", or "value=" and what follows
 };
 
 /// Takes the text of one option into `flags`. Returns what is wrong with the text, to be read after it ("is no

@@ -17,7 +17,7 @@ _lockgate_options() {
     status) echo "$global --json --watch --path" ;;
     get) echo "$global --json --path" ;;
     set) echo "$global --handle" ;;
-    watch) echo "$global --json --name-prefix" ;;
+    watch) echo "$global --json --name-prefix --until" ;;
     serve)
       echo "$basic --listen --store --tls-cert --tls-key --client-ca --tokens --insecure --max-ttl
         --no-restart-grace --max-body --max-connections --max-connections-per-address --max-waiters --max-locks
@@ -33,7 +33,7 @@ _lockgate_takes_value() {
   case $1 in
     --backend | --config | --dir | --url | --token-file | --cacert | --cert | --key | --color | --timeout | \
       --conflict-exit-code | --ttl | --value | --reason | --id | --on-lost | --max-hold | --shell | --kill-after | \
-      --owner-pid | --handle | --name-prefix | --listen | --store | --tls-cert | --tls-key | --client-ca | --tokens | \
+      --owner-pid | --handle | --name-prefix | --until | --listen | --store | --tls-cert | --tls-key | --client-ca | --tokens | \
       --max-ttl | --max-body | --max-connections | --max-connections-per-address | --max-waiters | --max-locks | \
       --log-format | --name | --role) return 0 ;;
     --*) return 1 ;;
@@ -119,6 +119,7 @@ _lockgate_value() {
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$2")
       ;;
+    --until) mapfile -t COMPREPLY < <(compgen -W 'held free value=' -- "$2") ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$2") ;;
     --role) mapfile -t COMPREPLY < <(compgen -W 'read lock admin' -- "$2") ;;
     --store) mapfile -t COMPREPLY < <(compgen -W 'memory sqlite:' -- "$2") ;;

@@ -23,7 +23,7 @@ function __lockgate_scan
                 break
             end
         else if test $dashes = no; and string match -q -- '-?*' "$word"
-            if string match -qr -- '^(--(backend|config|dir|url|token-file|cacert|cert|key|color|timeout|conflict-exit-code|ttl|value|reason|id|on-lost|max-hold|shell|kill-after|owner-pid|handle|name-prefix|listen|store|tls-cert|tls-key|client-ca|tokens|max-ttl|max-body|max-connections|max-connections-per-address|max-waiters|max-locks|log-format|name|role)|-[^-bwEc]*[bwEc])$' "$word"
+            if string match -qr -- '^(--(backend|config|dir|url|token-file|cacert|cert|key|color|timeout|conflict-exit-code|ttl|value|reason|id|on-lost|max-hold|shell|kill-after|owner-pid|handle|name-prefix|until|listen|store|tls-cert|tls-key|client-ca|tokens|max-ttl|max-body|max-connections|max-connections-per-address|max-waiters|max-locks|log-format|name|role)|-[^-bwEc]*[bwEc])$' "$word"
                 if contains -- "$word" -b --backend --config --dir --url --token-file --cacert --cert --key; and test $i -le (count $words)
                     set place $place $word $words[$i]
                 end
@@ -192,6 +192,7 @@ complete -c lockgate -n '__lockgate_using status' -l watch -d 'Redraw the table 
 
 complete -c lockgate -n '__lockgate_using renew' -l keep -d 'Renew until stopped'
 complete -c lockgate -n '__lockgate_using set' -l handle -x -d 'The hold with this handle'
+complete -c lockgate -n '__lockgate_using watch' -l until -x -a 'held free value=' -d 'End when it is so'
 complete -c lockgate -n '__lockgate_using watch serve' -l name-prefix -x -d 'Locks whose names begin so'
 
 set -l serve '__lockgate_using serve'

@@ -91,7 +91,7 @@ class Backend {
 
   /// Tells `hear` how the locks are (an event of kind `state` for each holder, and for each of `what.names` that is
   /// free), then each change in its order, until `hear` has enough or `stop` becomes readable. After a break it begins
-  /// again with `state`. Blocks. Throws Error(usage) where the place cannot tell of changes.
+  /// again with `state`. Blocks. `hear` may call list(). Throws Error(usage) where the place cannot tell of changes.
   virtual void watch(const Watched& what, int stop, const std::function<Hearing(const LockEvent&)>& hear) = 0;
 
   /// Leaves the hold to the processes that still have its lifeline, and forgets it: for what could not be ended.

@@ -83,7 +83,8 @@ run_checks() {
   offers 'doctor has its options' --json -- doctor --
   offers 'get has its options' --json --path -- get --
   offers 'set has its options' --handle -- set --
-  offers 'watch has its options' --json --name-prefix -- watch --
+  offers 'watch has its options' --json --name-prefix --until -- watch --
+  offers 'what to watch until' held free value= -- watch --until ''
   offers 'serve has its options' --listen --store --tokens --new-token --name-prefix -- serve --
   lacks 'serve has no options of a place of locks' --dir -- serve --
   offers 'formats of the log' text json -- serve --log-format ''

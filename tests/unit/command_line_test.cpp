@@ -455,6 +455,19 @@ TEST_CASE("get takes one name, and set a name and a value") {
   check_mentions(refusal_of({"set", "a", std::string(65537, 'x')}), {"has 65537 bytes"});
 }
 
+TEST_CASE("watch waits until one lock is held, free, or has a value") {
+  for (const char* state : {"held", "free", "value=", "value=a=b"}) {
+    CHECK(flags_of({"watch", "--until", state, "deploy"}).until == state);
+  }
+  check_mentions(refusal_of({"watch", "--until", "gone", "deploy"}),
+                 {"--until: \"gone\" is none of held, free, value="});
+  for (const Words& words : {Words{"watch", "--until", "free"}, Words{"watch", "--until", "free", "a", "b"},
+                             Words{"watch", "--until", "free", "a", "--name-prefix", "p"}}) {
+    check_mentions(refusal_of(words), {"about one lock", "--until STATE NAME"});
+  }
+  CHECK(refusal_of({"watch", "--until", "value=" + std::string(65537, 'x'), "a"}) != "");
+}
+
 TEST_CASE("watch takes names and prefixes, as many as are wanted") {
   const CommandLine line = parse({"watch", "a", "--name-prefix", "ci/", "b", "--name-prefix=team/"});
   CHECK(line.names == Words{"a", "b"});
