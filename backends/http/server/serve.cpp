@@ -4,12 +4,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <limits>
+#include <utility>
 
 #include "backends/http/server/asio.hpp"
 #include "backends/http/server/engine.hpp"
@@ -26,6 +30,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kPatience{5};  // for the last answers
+// For what is no connection that is served: the journal, sockets that listen, clients that are turned away.
+constexpr std::size_t kOtherDescriptors = 128;
 
 /// True for an address that only this host can reach.
 bool is_local(const std::string& listen) {
@@ -57,6 +63,17 @@ EngineOptions engine_options(const ServeOptions& options) {
   return engine;
 }
 
+/// Each connection is a descriptor, and what a process may have by itself is made for other times than these. How many
+/// it may have now.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return std::numeric_limits<std::size_t>::max();
+  }
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
 TableLimits table_limits(const ServeOptions& options) {
   TableLimits limits;
   limits.locks = options.limits.locks;
@@ -75,6 +92,7 @@ class Server {
   void run();
 
  private:
+  void limit_connections(std::size_t& wanted);
   void wait_for_timer();
   void wait_for_signal();
   void on_signal(int number);
@@ -114,6 +132,7 @@ Server::Server(const ServeOptions& options) : log_(options.log_format, options.v
       },
       [this](const RequestNote& note) { log_.request(note); }});
   EngineOptions engine = engine_options(options);
+  limit_connections(engine.limits.connections);
   engine.handler = [this](Exchange& exchange) { return routes_->answer(exchange); };
   engine.on_trouble = [this](const std::string& text) { log_.trouble(text); };
   engine.on_served = [this](const Served& served) {
@@ -126,6 +145,19 @@ Server::Server(const ServeOptions& options) : log_(options.log_format, options.v
   for (const std::string& url : engine_->urls()) {
     const auto scheme = url.find("://");
     refuse_open_doors(options, scheme == std::string::npos ? url : url.substr(scheme + 3));
+  }
+}
+
+/// No more than there are descriptors for: who comes then is told so, and does not wait for ever to be let in.
+void Server::limit_connections(std::size_t& wanted) {
+  const std::size_t descriptors = raise_descriptor_limit();
+  const std::size_t most = descriptors - std::min(descriptors / 2, kOtherDescriptors);
+  if (wanted > most) {
+    log_.say(
+        fmt::format("this process may have {} descriptors, so there is room for {} connections, not {}: "
+                    "raise LimitNOFILE= in its unit, or ulimit -Hn",
+                    descriptors, most, wanted));
+    wanted = most;
   }
 }
 
