@@ -28,10 +28,4 @@ void hand_over(const Start& /*start*/, const std::string& kind) {
   throw Error(ExitCode::config, fmt::format("this build has no {} backend", kind));
 }
 
-#ifdef LOCKGATE_NO_SERVER
-int run_serve(const CommandLine& /*line*/, const Start& /*start*/) {
-  throw Error(ExitCode::usage, "this build does not have the command \"serve\"");
-}
-#endif
-
 }  // namespace lockgate

@@ -19,6 +19,7 @@
 
 #include "backends/file/file_backend.hpp"
 #include "backends/registry.hpp"
+#include "cli/program.hpp"
 #include "core/error.hpp"
 #include "core/handle.hpp"
 #include "core/unique_fd.hpp"
@@ -164,6 +165,10 @@ std::span<const BackendEntry> backend_table() {
                    [](const BackendPlace&) -> std::unique_ptr<Backend> { return std::make_unique<FakeBackend>(); }},
   };
   return kBackends;
+}
+
+int run_serve(const CommandLine& /*line*/, const Start& /*start*/) {
+  throw Error(ExitCode::usage, "there is no server here");
 }
 
 }  // namespace lockgate
