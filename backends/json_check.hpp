@@ -15,6 +15,8 @@ struct JsonFlaw {
   std::string what;        // "a key that stands there twice", "nested too deep", "unexpected end"
 };
 
+constexpr std::size_t kMaxJsonDepth = 16;  // of what is said over HTTP
+
 /// What is wrong with `text`, or nothing. Any bytes; reads no further than the first flaw.
 std::optional<JsonFlaw> find_json_flaw(std::string_view text, std::size_t max_depth);
 

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "backends/http/json_check.hpp"
+#include "backends/json_check.hpp"
 
 namespace lockgate::http::go {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json parse(std::string_view body) {
-  if (const auto flaw = find_json_flaw(body)) {
+  if (const auto flaw = find_json_flaw(body, kMaxJsonDepth)) {
     throw NotUnderstood{flaw->what};
   }
   Json json = Json::parse(body);

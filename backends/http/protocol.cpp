@@ -8,8 +8,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "backends/http/json_check.hpp"
 #include "backends/http/rfc3339.hpp"
+#include "backends/json_check.hpp"
 #include "core/text.hpp"
 
 namespace lockgate::http {
@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 constexpr std::int64_t kMaxMillis = std::int64_t{366} * 24 * 3600 * 1000;
 
 Json parse_object(std::string_view body) {
-  if (const auto flaw = find_json_flaw(body)) {
+  if (const auto flaw = find_json_flaw(body, kMaxJsonDepth)) {
     throw NotUnderstood{flaw->what};
   }
   Json json = Json::parse(body);

@@ -6,9 +6,9 @@
 
 #include "backends/http/event_stream.hpp"
 #include "backends/http/go_protocol.hpp"
-#include "backends/http/json_check.hpp"
 #include "backends/http/protocol.hpp"
 #include "backends/http/rfc3339.hpp"
+#include "backends/json_check.hpp"
 
 namespace {
 
@@ -35,7 +35,7 @@ void read_acquire(std::string_view text) {
   const AcquireAnswer answer = decode_acquire(text, kAsked);
   if (const auto* granted = std::get_if<Granted>(&answer)) {
     expect(is_handle(granted->handle) && granted->ttl_left > Duration(0) && granted->ttl_left <= kAsked);
-    expect(is_lockgate_answer(text) && !find_json_flaw(text));
+    expect(is_lockgate_answer(text) && !find_json_flaw(text, kMaxJsonDepth));
   }
 }
 

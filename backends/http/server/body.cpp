@@ -12,8 +12,6 @@
 namespace lockgate::server {
 namespace {
 
-constexpr std::size_t kMaxDepth = 16;
-
 [[noreturn]] void refuse(std::string_view member, const std::string& what) {
   throw Refusal{.status = 422,
                 .code = "bad_value",
@@ -34,7 +32,7 @@ struct Body::Json {
 };
 
 Body::Body(std::string_view text) : json_(std::make_unique<Json>()) {
-  if (const auto flaw = find_json_flaw(text, kMaxDepth)) {
+  if (const auto flaw = find_json_flaw(text, kMaxJsonDepth)) {
     throw Refusal{.status = 400,
                   .code = "bad_json",
                   .message = fmt::format("the body is no JSON: at byte {}, {}", flaw->offset, flaw->what),
