@@ -123,7 +123,7 @@ void LockTable::Impl::stop() {
   }
 }
 
-/// To be called after every change: when the lock is to be looked at next. One that is empty is forgotten, all but its
+/// To be called after every change: counts it, and sees when the lock is to be looked at next. One that is empty is forgotten, all but its
 /// token.
 void LockTable::Impl::settle(const std::string& name) {
   const auto found = locks_.find(name);
@@ -131,6 +131,7 @@ void LockTable::Impl::settle(const std::string& name) {
     return;
   }
   Entry& entry = found->second;
+  count(entry);
   std::optional<StoreTime> next = next_expiry(entry.lock);
   if (!journal_.healthy() && !entry.parked.empty()) {
     next = std::min(next.value_or(kNever), now() + kRetryJournal);  // nothing else would come back to those who wait

@@ -57,12 +57,17 @@ class LockTable::Impl {
     StoreTime since{};
     enum class Stage { queued, granted } stage = Stage::queued;
   };
+  struct Counted {
+    std::size_t holders = 0;
+    std::size_t waiters = 0;
+  };
   struct Entry {
     LeaseLock lock;
     std::unordered_map<std::string, Ticket> parked;         // by acquirer id
     std::unordered_map<std::string, std::string> requests;  // of the live holds that have one, by handle
     std::unordered_map<std::string, Duration> next_ttl;     // by handle: it is on its way to the journal
     std::optional<StoreTime> due;                           // as it stands in due_
+    Counted counted;                                        // as it is in the sums of counters_
   };
   using Locks = std::unordered_map<std::string, Entry>;
 
@@ -95,6 +100,7 @@ class LockTable::Impl {
   void barrier(std::function<void(Durability)> done);
 
   void settle(const std::string& name);
+  void count(Entry& entry);
   void set_alarm();
   void end_grace();
 

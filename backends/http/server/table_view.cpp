@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What others get to see of the table, and to hear.
 #include <algorithm>
+#include <utility>
 
 #include "backends/http/server/lock_table_impl.hpp"
 
@@ -42,15 +43,21 @@ std::vector<HolderInfo> LockTable::Impl::holders(const std::string& name, std::s
 
 TableCounters LockTable::Impl::counters() const {
   TableCounters counters = counters_;
-  for (const auto& [name, entry] : locks_) {
-    counters.locks_held += entry.lock.holders.empty() ? 0 : 1;
-    counters.holders += entry.lock.holders.size();
-    counters.waiters += entry.lock.queue.size();
-  }
   const Journal::Counters journal = journal_.counters();
   counters.commits = journal.commits;
   counters.commit_failures = journal.failures;
   return counters;
+}
+
+/// The sums over all locks, of which this one has changed: nobody walks them all to be asked.
+void LockTable::Impl::count(Entry& entry) {
+  const Counted before = std::exchange(entry.counted, {entry.lock.holders.size(), entry.lock.queue.size()});
+  counters_.locks_held += (entry.counted.holders > 0 ? 1U : 0U);
+  counters_.locks_held -= (before.holders > 0 ? 1U : 0U);
+  counters_.holders += entry.counted.holders;
+  counters_.holders -= before.holders;
+  counters_.waiters += entry.counted.waiters;
+  counters_.waiters -= before.waiters;
 }
 
 void LockTable::Impl::tell(const std::string& name, LockEvent::Kind kind, const LeaseHolder& holder) {
