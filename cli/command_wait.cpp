@@ -2,6 +2,7 @@
 #include "cli/command_wait.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lockgate {
 namespace {
@@ -65,6 +66,12 @@ WaitVerdict CommandWait::attend(BootTime now) {
     options_.say_line(now - started_);
   }
   return WaitVerdict::go_on;
+}
+
+void CommandWait::explain(const std::string& why) {
+  if (options_.say_why && !std::exchange(explained_, true)) {
+    options_.say_why(why);
+  }
 }
 
 void CommandWait::suspend() {

@@ -29,6 +29,8 @@ struct CommandWaitOptions {
   WaitLineSchedule::Kind line = WaitLineSchedule::Kind::lines;
   /// Says who is in the way; empty for silence. Called on whichever thread attends. Must not throw.
   std::function<void(Duration waited)> say_line = {};
+  /// Says why the place grants nothing to anybody, once; otherwise as say_line.
+  std::function<void(const std::string& why)> say_why = {};
   /// What SIGTSTP is to do; returns when the wait goes on. Empty: it stops this process.
   std::function<void()> stop = {};
 };
@@ -43,6 +45,7 @@ class CommandWait final : public Waiting {
   [[nodiscard]] int fd() const override { return signal_fd_.get(); }
   [[nodiscard]] std::optional<BootTime> next_event() const override;
   WaitVerdict attend(BootTime now) override;
+  void explain(const std::string& why) override;
   void suspend() override;
   [[nodiscard]] Cancelled cancellation() const override { return cancelled_; }
 
@@ -53,6 +56,7 @@ class CommandWait final : public Waiting {
   std::optional<WaitLineSchedule> line_;
   UniqueFd signal_fd_;
   Cancelled cancelled_;
+  bool explained_ = false;
 };
 
 }  // namespace lockgate

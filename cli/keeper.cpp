@@ -77,10 +77,14 @@ CommandWaitOptions wait_options(Session& session, const Request& request, const 
   options.limit = session.settings.timeout.value.limit;
   options.stop = stop;
   if (session.log.level() != Log::Level::quiet) {
-    options.say_line = [&session, &order, name = request.name](Duration) {
+    const auto say = [&order](const std::string& text) {
       // Without waiting: a foreground that is stopped does not read.
-      const std::string line = "w" + waiting_line(session, name, getpid());
+      const std::string line = "w" + text;
       send(order.link.get(), line.data(), std::min(line.size(), kMaxKeeperMessage), MSG_NOSIGNAL | MSG_DONTWAIT);
+    };
+    options.say_line = [&session, say, name = request.name](Duration) { say(waiting_line(session, name, getpid())); };
+    options.say_why = [&session, say, name = request.name](const std::string& why) {
+      say(waiting_line(session, name, why));
     };
   }
   return options;

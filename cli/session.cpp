@@ -11,6 +11,7 @@
 #include "backends/registry.hpp"
 #include "cli/describe.hpp"
 #include "core/duration.hpp"
+#include "core/text.hpp"
 
 namespace lockgate {
 namespace {
@@ -135,6 +136,10 @@ std::string waiting_line(Session& session, const LockName& name, pid_t self) {
   return fmt::format(
       "waiting for {}: {}", where(session, name),
       lock ? describe_holders(*lock, wall_now()) + describe_place_in_queue(*lock, {own_host(), self}) : "not free");
+}
+
+std::string waiting_line(const Session& session, const LockName& name, const std::string& why) {
+  return fmt::format("waiting for {}: {}", where(session, name), printable(why));
 }
 
 std::string busy_line(Session& session, const LockName& name, const Busy& busy) {

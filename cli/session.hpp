@@ -38,6 +38,8 @@ std::string where(const Session& session, const LockName& name);
 
 /// "waiting for X in PLACE: held by ...".
 std::string waiting_line(Session& session, const LockName& name, pid_t self);
+/// The same where the place says why it grants nothing.
+std::string waiting_line(const Session& session, const LockName& name, const std::string& why);
 
 /// The line for a lock that was not had, with who has it.
 std::string busy_line(Session& session, const LockName& name, const Busy& busy);

@@ -69,12 +69,20 @@ CommandWaitOptions WaitLine::options() {
   options.line = kind_;
   if (session_.log.level() != Log::Level::quiet) {
     options.say_line = [this](Duration waited) { say(waited); };
+    options.say_why = [this](const std::string& why) { say_why(why); };
   }
   options.stop = [this] {
     erase();
     stop_self(SIGTSTP);
   };
   return options;
+}
+
+void WaitLine::say_why(const std::string& why) {
+  if (can_write()) {
+    erase();
+    session_.log.say(waiting_line(session_, name_, why));
+  }
 }
 
 void WaitLine::say(Duration waited) {

@@ -23,6 +23,7 @@ class WaitLine {
 
  private:
   void say(Duration waited);
+  void say_why(const std::string& why);
   void erase();
 
   Session& session_;

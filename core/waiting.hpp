@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "core/clock.hpp"
 
@@ -36,6 +37,8 @@ class Waiting {
   [[nodiscard]] virtual std::optional<BootTime> next_event() const = 0;
   /// Does what is due: reads signals, says the wait line. Never blocks, never throws.
   virtual WaitVerdict attend(BootTime now) = 0;
+  /// The place itself says why it grants nothing now, for the user to hear. Never blocks, never throws.
+  virtual void explain(const std::string& /*why*/) {}
   /// Stops this process as Ctrl-Z would, and returns when it is continued.
   virtual void suspend() = 0;
   /// What ended the wait, after attend() said `cancelled`.

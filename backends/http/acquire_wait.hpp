@@ -49,6 +49,8 @@ class AcquireWait {
   /// A short one that nothing ends early.
   static void nap(Duration duration);
 
+  /// The server says why it has nothing for anybody now.
+  void explain(const std::string& why) { waiting_.explain(why); }
   /// The server answered, as servers do when all is well.
   void contacted();
   [[nodiscard]] bool in_contact() const { return contacted_ && !last_setback_; }

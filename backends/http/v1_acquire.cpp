@@ -82,6 +82,9 @@ std::optional<Grant> V1Acquire::ask(milliseconds park) {
     }
     last_answer_ = std::get<MustWait>(answer);
     standing_ = Standing::queued;
+    if (!last_answer_.note.empty() && !wait_.nonblocking()) {
+      wait_.explain(last_answer_.note);
+    }
     rest_if_early(BootClock::now() - begin, park);
   } catch (const HttpStopped&) {
     // heed_verdict() says what now

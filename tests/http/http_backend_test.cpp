@@ -115,6 +115,23 @@ TEST_CASE("a waiter comes back with the same ids until it has the lock, and conf
   CHECK(renewed.at("fencing_token") == grant.token);
 }
 
+TEST_CASE("a waiter hears why a server grants nothing; a try has it with its answer") {
+  const std::string grace =
+      R"({"outcome":"wait","position":1,"keep_ms":5000,"holders":[],"grace_ms":100,"note":"just begun"})";
+  Server server(acquires([&](std::size_t nth, const Received&) {
+    return scripted::json(200, nth == 0 ? kWait : nth < 3 ? grace : granted());
+  }));
+  const auto backend = backend_at(server.url());
+  TestWaiting waiting({});
+  CHECK(std::holds_alternative<Grant>(backend->acquire(request_for("deploy"), waiting)));
+  CHECK(waiting.explained == std::vector<std::string>{"just begun", "just begun"});
+  Server always_new(always(scripted::json(200, grace)));
+  TestWaiting trying(0s);
+  const auto busy = backend_at(always_new.url())->acquire(request_for("deploy"), trying);
+  CHECK(std::get<Busy>(busy).note == "just begun");
+  CHECK(trying.explained.empty());
+}
+
 TEST_CASE("a grant that is gone when it is to be confirmed is no grant, and the wait goes on with a new wish") {
   std::atomic<int> renewals = 0;
   Server server([&](const Received& request) {

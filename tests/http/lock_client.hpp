@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backends/http/http_backend.hpp"
 #include "core/error.hpp"
@@ -53,7 +54,9 @@ class TestWaiting final : public Waiting {
   }
   void suspend() override { on_suspend(); }
   Cancelled cancellation() const override { return {SIGTERM}; }
+  void explain(const std::string& why) override { explained.push_back(why); }
 
+  std::vector<std::string> explained;
   std::function<void()> on_suspend = [] {};
 
  private:

@@ -43,6 +43,15 @@ TEST_CASE("a wait without a limit goes on for as long as it takes") {
   CHECK(waiting.attend(begin + std::chrono::hours(24 * 365)) == WaitVerdict::go_on);
 }
 
+TEST_CASE("why a place grants nothing is said once") {
+  std::vector<std::string> said;
+  CommandWait waiting({.limit = {}, .say_line = {}, .say_why = [&](const std::string& why) { said.push_back(why); }});
+  waiting.explain("it was started anew, 60s");
+  waiting.explain("it was started anew, 30s");
+  CHECK(said == std::vector<std::string>{"it was started anew, 60s"});
+  CommandWait({.limit = {}, .say_line = {}}).explain("to nobody");
+}
+
 TEST_CASE("a limit of nothing is no wait at all") {
   CHECK(CommandWait({.limit = 0s, .say_line = {}}).nonblocking());
 }
