@@ -77,6 +77,11 @@ std::optional<Grant> V1Acquire::ask(milliseconds park) {
     }
     wait_.contacted();
     const auto& [sent, answer] = std::get<V1::Acquired>(asked);
+    if (std::holds_alternative<V1::OverBefore>(answer)) {
+      begin_anew();
+      return std::nullopt;
+    }
+    begun_anew_ = false;
     if (const auto* granted = std::get_if<Granted>(&answer)) {
       return take(*granted, sent);
     }
@@ -93,6 +98,16 @@ std::optional<Grant> V1Acquire::ask(milliseconds park) {
     throw;
   }
   return std::nullopt;
+}
+
+/// The answer that was lost was a grant, and its lease is over: that wish is spent. A new one cannot be.
+void V1Acquire::begin_anew() {
+  begin_wish();
+  if (std::exchange(begun_anew_, true)) {
+    throw Error(ExitCode::not_understood,
+                "the lock server says of a request that it has never seen that it was granted",
+                "is another program in between, which answers from memory?");
+  }
 }
 
 /// A server that sends us away at once (another request took our place, it has just been started) is not to be asked
@@ -187,6 +202,10 @@ std::variant<Grant, Busy> V1Acquire::last_try() {
     throw setback->error;
   }
   const auto& [sent, answer] = std::get<V1::Acquired>(asked);
+  if (std::holds_alternative<V1::OverBefore>(answer)) {
+    begin_anew();
+    return last_try();
+  }
   standing_ = Standing::unsettled;
   if (const auto* granted = std::get_if<Granted>(&answer)) {
     if (auto grant = take(*granted, sent)) {
@@ -233,6 +252,10 @@ void V1Acquire::settle_once(BootTime end) {
       if (const auto* setback = std::get_if<Setback>(&released)) {
         throw setback->error;
       }
+      begin_wish();
+      return;
+    }
+    if (std::holds_alternative<V1::OverBefore>(answer)) {
       begin_wish();
       return;
     }

@@ -36,6 +36,7 @@ class V1Acquire {
   void settle();
   void settle_once(BootTime until);
   void begin_wish();
+  void begin_anew();
 
   V1 server_;
   const Request& request_;
@@ -44,7 +45,8 @@ class V1Acquire {
   AcquireWish wish_;
   Standing standing_ = Standing::unknown_to_server;
   MustWait last_answer_;
-  Backoff rest_;  // between answers that came too soon
+  bool begun_anew_ = false;  // and the server has not answered the new wish yet
+  Backoff rest_;             // between answers that came too soon
 };
 
 }  // namespace lockgate::http

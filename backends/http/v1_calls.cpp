@@ -40,9 +40,14 @@ std::variant<V1::Acquired, Setback> V1::acquire(const Request& request, const Ac
     return std::move(*setback);
   }
   const auto& answer = std::get<HttpAnswer>(asked);
-  return Acquired{answer.sent, understand(call, answer, [&](std::string_view body) {
-                    return is_gone(answer) ? throw NotUnderstood{} : decode_acquire(body, request.ttl);
-                  })};
+  if (is_gone(answer)) {
+    return Acquired{answer.sent, OverBefore{}};
+  }
+  const auto decoded =
+      understand(call, answer, [&](std::string_view body) { return decode_acquire(body, request.ttl); });
+  Acquired acquired{answer.sent, OverBefore{}};
+  std::visit([&](const auto& what) { acquired.answer = what; }, decoded);
+  return acquired;
 }
 
 std::variant<Renewal, Setback> V1::renew(const Grant& grant, Duration ttl, const HttpWait& wait) {

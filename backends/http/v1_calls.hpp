@@ -18,10 +18,12 @@ class V1 {
  public:
   V1(LockServer& server, HttpClient& client) : server_(server), client_(client) {}
 
+  /// The request was carried out before, and the hold that it got is over.
+  struct OverBefore {};
   /// When the request was sent, and what came of it.
   struct Acquired {
     BootTime sent;
-    AcquireAnswer answer;
+    std::variant<Granted, MustWait, OverBefore> answer;
   };
   std::variant<Acquired, Setback> acquire(const Request& request, const AcquireWish& wish, const Myself& myself,
                                           const HttpWait& wait);

@@ -169,6 +169,29 @@ TEST_CASE("F11: a grant whose answer was lost is asked for again by its id, and 
   }
 }
 
+TEST_CASE("F11: a grant whose answer was lost for so long that it is over is asked for anew") {
+  for (const std::optional<Duration> limit : {std::optional<Duration>(), std::optional<Duration>(0s)}) {
+    Server server(acquires([](std::size_t nth, const Received&) {
+      return nth == 0 ? scripted::cut(Reply::Then::reset)
+                      : scripted::json(nth == 1 ? 410 : 200, nth == 1 ? kGone : granted());
+    }));
+    CHECK(std::holds_alternative<Grant>(acquire(*backend_at(server.url()), limit)));
+    const auto acquired = server.received("/v1/acquire");
+    REQUIRE(acquired.size() == 3);
+    CHECK(body_of(acquired[0]).at("request_id") == body_of(acquired[1]).at("request_id"));
+    CHECK(body_of(acquired[1]).at("request_id") != body_of(acquired[2]).at("request_id"));
+    CHECK(body_of(acquired[0]).at("acquirer_id") == body_of(acquired[2]).at("acquirer_id"));
+  }
+  Server late(acquires([](std::size_t nth, const Received&) {
+    return nth == 0 ? scripted::cut(Reply::Then::silent)
+                    : scripted::json(nth == 1 ? 410 : 200, nth == 1 ? kGone : granted());
+  }));
+  CHECK(std::holds_alternative<Grant>(acquire(*backend_at(late.url()), 300ms)));
+  Server mad(always(scripted::json(410, kGone)));
+  CHECK(error_of([&] { static_cast<void>(acquire(*backend_at(mad.url()), {})); }).code() == ExitCode::not_understood);
+  CHECK(mad.received("/v1/acquire").size() == 2);
+}
+
 TEST_CASE("F11: a try whose answer was lost is settled too") {
   Server server(acquires([](std::size_t nth, const Received&) {
     return nth == 0 ? scripted::cut(Reply::Then::reset) : scripted::json(200, granted());
