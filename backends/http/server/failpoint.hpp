@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places at which a test can have this process killed, as a power failure would. Costs a comparison elsewhere.
+//   making:tables      a new journal has its tables, and nothing is committed
+//   making:committed   it is a journal
 //   journal:begun      a transaction has begun
 //   journal:entry      an entry was written, more may follow
 //   journal:written    all were written, nothing is committed

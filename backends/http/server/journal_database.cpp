@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "backends/http/server/failpoint.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/unique_fd.hpp"
@@ -239,8 +240,12 @@ void JournalDatabase::Sqlite::open() {
     exec(kTables);
     exec(fmt::format("PRAGMA application_id = {}", kApplication).c_str());
     exec(fmt::format("PRAGMA user_version = {}", kSchema).c_str());
+    failpoint("making:tables");
+    exec("COMMIT");
+    failpoint("making:committed");
+  } else {
+    exec("COMMIT");
   }
-  exec("COMMIT");
   statements = std::make_unique<Statements>(database);
 }
 
