@@ -453,10 +453,10 @@ def seed_of_this_run():
     return os.environ.get("LOCKGATE_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
 
 
-def report(faults, seed):
+def report(faults, seed=None):
     """Ends the program as a test does."""
     for what in faults[:10]:
         print(f"FAILED: {what}", flush=True)
-    if faults:
+    if faults and seed:
         print(f"again with the same choices: LOCKGATE_TEST_SEED={seed}", flush=True)
     sys.exit(1 if faults else 0)
