@@ -72,11 +72,14 @@ class Killable:
             raise RuntimeError(f"the server ended by itself, with {status}: {said!r}")
 
     def stop(self):
-        """True if it ended well when it was told to."""
+        """Tells it to end, which it is to do well."""
         self.process.terminate()
         status = self.process.wait(PATIENCE)
+        self.up.clear()
+        said = self.process.stderr.read()
         self.process.stderr.close()
-        return status == 0
+        if status != 0:
+            raise RuntimeError(f"told to stop, it ended with {status}: {said!r}")
 
     def __enter__(self):
         return self
@@ -132,7 +135,7 @@ class Client:
         while time.monotonic() < limit:
             self.server.up.wait(PATIENCE)
             reply = self.ask("POST", f"/v1/{what}", body)
-            if reply is not None:
+            if reply is not None and reply[0] != 503:  # that one is stopping, and says so
                 return reply
             self.lost += 1
             time.sleep(0.001)  # it may be dead before that is known here

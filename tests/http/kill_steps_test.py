@@ -33,7 +33,8 @@ def shipped_server_has_no_such_door(name, folder):
             return [f"the server that is shipped can be killed at {name}"]
         order = {"name": "a", "request_id": "1"}
         status, _ = Client(server).insist("acquire", order)
-        return [] if status == 200 and server.stop() else [f"the server that is shipped fails at {name}"]
+        server.stop()
+        return [] if status == 200 else [f"the server that is shipped fails at {name}"]
 
 
 def walk(name, folder, counts, seed):
@@ -54,9 +55,10 @@ def walk(name, folder, counts, seed):
             if crowd.ledger.over.is_set():
                 break
             if count == counts[-1]:
-                faults = crowd.finish()
-                return faults + ([] if server.stop() else ["it does not end well when it is told to"]), crowd.numbers()
-            server.kill()
+                crowd.finish()
+                server.stop()
+            else:
+                server.kill()
         return crowd.ledger.faults, crowd.numbers()
 
 

@@ -2,6 +2,7 @@
 """What a restart does to leases, by the clock: a durable store gives each its full TTL again, however long the server
 was away, and one that forgets grants nothing until nobody can hold what it does not know of. Run by restart_test.sh."""
 
+import concurrent.futures
 import os
 import time
 import uuid
@@ -121,9 +122,17 @@ def without_grace_it_grants_at_once(folder):
         expect(is_granted(client.insist("acquire", wish("a"))), "not granted at once after a restart")
 
 
-for number, story in enumerate((a_durable_store_gives_each_lease_its_full_ttl_again,
-                                a_store_that_forgets_grants_nothing_for_the_longest_ttl, what_was_taken_back_is_held,
-                                without_grace_it_grants_at_once)):
-    print(f"- {story.__name__.replace('_', ' ')}", flush=True)
-    story(f"{os.getcwd()}/{number}")
+STORIES = (a_durable_store_gives_each_lease_its_full_ttl_again, a_store_that_forgets_grants_nothing_for_the_longest_ttl,
+           what_was_taken_back_is_held, without_grace_it_grants_at_once)
+
+
+def tell(story):
+    story(f"{os.getcwd()}/{STORIES.index(story)}")
+    return story.__name__.replace("_", " ")
+
+
+# They have to wait for leases, which they may do together.
+with concurrent.futures.ThreadPoolExecutor(len(STORIES)) as pool:
+    for name in pool.map(tell, STORIES):
+        print(f"- {name}", flush=True)
 report(faults)
