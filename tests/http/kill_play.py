@@ -32,11 +32,12 @@ class Killable:
         self.socket = os.path.join(folder, "s")
         self.command = [program or os.environ["LOCKGATE"], "serve", "--listen", f"unix:{self.socket}", *options]
         self.process = None
-        self.started = 0.0           # wall clock, before the present life
-        self.up = threading.Event()  # it listens, for all that is known
+        self.started = 0.0            # when its present life began, on the wall clock
+        self.started_monotonic = 0.0  # and on the other
+        self.up = threading.Event()   # it listens, for all that is known
 
     def start(self, **environment):
-        self.started = time.time()
+        self.started, self.started_monotonic = time.time(), time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         env={**os.environ, **environment})
 
@@ -262,19 +263,19 @@ class Ledger:
         listed = {holder["id"]: (holder, lock) for lock in reply[1]["locks"] for holder in lock["holders"]}
         for hold, value, changes in held:
             if hold.given_back is None:
-                self.check_listed(hold, value, changes, listed.get(hold.id), server.started)
+                self.check_listed(hold, value, changes, listed.get(hold.id), server)
         for hold in released:
             if hold.id in listed:
                 self.fault(f"it was given back, and is there again: {hold}")
 
-    def check_listed(self, hold, value, changes, found, started):
+    def check_listed(self, hold, value, changes, found, server):
         if found is None:
             if hold.given_back is None:
                 self.fault(f"a hold is lost: {hold}")
             return
         holder, lock = found
-        left = datetime.datetime.fromisoformat(holder["expires_at"]).timestamp() - started
-        if left < hold.ttl - 0.002:  # the list cuts milliseconds off
+        left = datetime.datetime.fromisoformat(holder["expires_at"]).timestamp() - server.started
+        if hold.granted < server.started_monotonic and left < hold.ttl - 0.002:  # the list cuts milliseconds off
             self.fault(f"after the restart it has {left} s left of its {hold.ttl} s: {hold}")
         if holder["mode"] != hold.mode or (lock["fencing_token"] or 0) != hold.token:
             self.fault(f"another mode or token than was told: {hold} is {lock}")
@@ -334,10 +335,13 @@ class Worker(threading.Thread):
         while True:
             if self.chance(0.1):
                 self.client.send_and_hang_up("acquire", order)
+            sent = time.monotonic()
             status, reply = self.client.insist("acquire", order)
             if status == 200 and reply["outcome"] == "granted":
                 self.parked += reply["waited"]
-                return self.ledger.granted(order, reply, asked)
+                if not reply["waited"] or self.confirm(order, reply, sent):
+                    return self.ledger.granted(order, reply, asked)
+                status = 410
             if status == 410:
                 # It was granted while nobody heard of it, and given back after a while: a new wish.
                 order["request_id"] = str(uuid.uuid4())
@@ -348,6 +352,13 @@ class Worker(threading.Thread):
             if order["wait_ms"] == 0 or self.chance(0.3) or self.ledger.over.is_set():
                 self.client.insist("leave", {"name": order["name"], "acquirer_id": self.acquirer})
                 return None
+
+    def confirm(self, order, reply, sent):
+        """As a client does before it counts on a grant that came out of the queue, or was asked for again."""
+        status, renewed = self.client.insist("renew", {"name": order["name"], "handle": reply["handle"]})
+        if status != 200 and time.monotonic() - sent < reply["ttl_ms"] / 1000:
+            self.ledger.fault(f"{status} {renewed} to the first renewal of {reply}")
+        return status == 200
 
     def demand(self, what, body, status, hold):
         found, reply = self.client.insist(what, body)
