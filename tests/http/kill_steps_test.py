@@ -8,7 +8,8 @@ import re
 import sys
 import time
 
-from kill_play import Client, Crowd, Killable, report, seed_of_this_run
+from kill_play import Crowd, report, seed_of_this_run
+from kill_server import Client, Killable
 
 SOURCES = os.path.join(os.environ["SOURCE_DIR"], "backends/http/server")
 

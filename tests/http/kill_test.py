@@ -6,7 +6,9 @@ import os
 import random
 import time
 
-from kill_play import Crowd, Killable, check_the_rules_themselves, report, seed_of_this_run
+from kill_ledger import check_the_rules_themselves
+from kill_play import Crowd, report, seed_of_this_run
+from kill_server import Killable
 
 
 def live_and_die(server, crowd, chance):
