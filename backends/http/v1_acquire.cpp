@@ -143,7 +143,9 @@ std::optional<Grant> V1Acquire::take(const Granted& granted, BootTime sent) {
 /// Renews a hold that may have ended before its grant reached us. Empty: it is gone, or the wait is.
 std::optional<Grant> V1Acquire::confirm(const Grant& grant) {
   const bool in_haste = wait_.nonblocking() || wait_.verdict() != WaitVerdict::go_on;
-  const BootTime lease_end = grant.lease->counted_from + grant.lease->ttl;
+  // The latest it can end: that it counts from the sending is for who holds it. A request that was parked for longer
+  // than a lease would else have its grant thrown away unasked, and the lock be held by nobody until it runs out.
+  const BootTime lease_end = BootClock::now() + grant.lease->ttl;
   const BootTime end = in_haste ? std::min<BootTime>(lease_end, BootClock::now() + kLastWords) : lease_end;
   Backoff backoff;
   std::optional<Setback> failed;

@@ -156,6 +156,32 @@ TEST_CASE("D12: a grant that comes late is confirmed, and counts from that") {
   CHECK(grant.lease->counted_from - begin > 1s);
 }
 
+TEST_CASE("a grant that was waited for longer than its lease lasts is confirmed, not thrown away") {
+  Server server(acquires([](std::size_t, const Received&) {
+    Reply late = scripted::json(200, granted(R"(,"waited":true)", 300));
+    late.before_each_byte = std::chrono::milliseconds(450 / late.bytes.size() + 1);
+    return late;
+  }));
+  const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), {}));
+  CHECK(grant.handle == kHandle);
+  CHECK(server.received("/v1/acquire").size() == 1);
+  CHECK(server.received("/v1/renew").size() == 1);
+}
+
+TEST_CASE("F10: a grant that came and went while its client was cut off is no answer, and another is asked for") {
+  for (const std::optional<Duration> limit : {std::optional<Duration>(), std::optional<Duration>(0s)}) {
+    Server server(acquires([](std::size_t nth, const Received&) {
+      return nth == 0 ? scripted::json(410, kGone) : scripted::json(200, granted());
+    }));
+    const auto grant = std::get<Grant>(acquire(*backend_at(server.url()), limit));
+    CHECK(grant.handle == kHandle);
+    CHECK(request_ids(server).size() == 2);
+    const auto acquired = server.received("/v1/acquire");
+    REQUIRE(acquired.size() == 2);
+    CHECK(body_of(acquired[0]).at("acquirer_id") == body_of(acquired[1]).at("acquirer_id"));
+  }
+}
+
 TEST_CASE("F11: a grant whose answer was lost is asked for again by its id, and is one hold") {
   for (const auto then : {Reply::Then::reset, Reply::Then::close}) {
     Server server(acquires([=](std::size_t nth, const Received&) {
