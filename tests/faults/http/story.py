@@ -9,6 +9,7 @@ them side by side, each on its own stage, and fails if one does. Nothing sleeps 
 import concurrent.futures
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import re
@@ -298,12 +299,11 @@ class Stage:
                     if not key.startswith(("LOCKGATE_", "XDG_")) and key != "SUDO_USER"}
         self.env["HOME"] = os.path.join(self.path, "home")
         os.mkdir(self.env["HOME"])
-        self.serial = 0
+        self.serials = itertools.count(1)
         self.processes = []
 
     def new_path(self, kind):
-        self.serial += 1
-        return os.path.join(self.path, f"{self.serial}.{kind}")
+        return os.path.join(self.path, f"{next(self.serials)}.{kind}")
 
     def write(self, name, text, mode=0o600):
         path = os.path.join(self.path, name)
@@ -332,6 +332,10 @@ class Stage:
         """lockgate COMMAND in the background, at a server or proxy."""
         url = where if isinstance(where, str) else where.url
         return self.keep(Process(self, [program or LOCKGATE, command, "-b", url, *words], env, group))
+
+    def process(self, *words, env=None):
+        """lockgate with these words, in the background."""
+        return self.keep(Process(self, [LOCKGATE, *words], env))
 
     def run(self, command, where, *words, status=None, env=None, program=None):
         process = self.start(command, where, *words, env=env, program=program)
