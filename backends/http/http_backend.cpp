@@ -79,6 +79,9 @@ class HttpBackend final : public Backend {
  public:
   explicit HttpBackend(HttpPlace place) : server_(std::move(place)) {
     main_.get();  // so that a URL or a token that cannot be is told before anything else
+    if (server_.has_token()) {
+      renewing_.get();  // later its file may be away for a moment, and a hold depends on it
+    }
   }
 
   std::variant<Grant, Busy> acquire(const Request& request, Waiting& waiting) override;

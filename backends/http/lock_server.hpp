@@ -43,6 +43,7 @@ class LockServer {
   /// A connection of its own. Throws Error as HttpClient::make().
   [[nodiscard]] std::unique_ptr<HttpClient> connect() const;
   [[nodiscard]] std::string url() const { return url_.text(); }
+  [[nodiscard]] bool has_token() const { return !place_.token_file.empty(); }
   [[nodiscard]] Dialect dialect() const { return dialect_; }
 
   /// Asks /v1/. The answer has status 200, or 410 with our error "gone". Where the language is not known yet, an answer
