@@ -18,6 +18,10 @@ std::string number(double value) {
   return text;
 }
 
+std::string milliseconds(double us) {
+  return number(us / 1000);
+}
+
 std::string machine() {
   utsname kernel{};
   uname(&kernel);

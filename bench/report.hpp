@@ -26,6 +26,7 @@ struct Memory {
 
 /// Short: two decimals below ten, none above.
 std::string number(double value);
+std::string milliseconds(double us);
 
 /// The day and the machine in one line.
 std::string machine();
