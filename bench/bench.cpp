@@ -12,7 +12,7 @@
 namespace bench {
 namespace {
 
-constexpr int kProcesses = 32;            // P3
+constexpr int kProcesses = 32;  // P3
 
 Table make_table(std::string title, std::string unit, const std::vector<Tool>& tools, Samples& samples) {
   Table table{std::move(title), std::move(unit), false, {}};

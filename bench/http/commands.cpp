@@ -55,9 +55,9 @@ class Lockers {
     if (!setting.etcd.empty()) {
       etcd_ = std::make_unique<Server>(etcd_server(setting));
       const auto url = "http://127.0.0.1:" + std::to_string(etcd_->address().port);
-      all_.push_back({{kEtcd, {setting.etcdctl, "--endpoints=" + url, "lock", "bench"},
-                       {plain[0], plain[1], "ETCDCTL_API=3"}},
-                      [this] { return etcd_waiting(etcd_->address()); }});
+      all_.push_back(
+          {{kEtcd, {setting.etcdctl, "--endpoints=" + url, "lock", "bench"}, {plain[0], plain[1], "ETCDCTL_API=3"}},
+           [this] { return etcd_waiting(etcd_->address()); }});
     }
   }
   [[nodiscard]] const std::vector<Locker>& all() const { return all_; }
@@ -171,8 +171,18 @@ void measure_whole_command(const Lockers& lockers, const Setting& setting, Page&
   }
 }
 
+void judge_memory(const std::string& doing, const std::string& tool, const std::string& name, const Resident& resident,
+                  Page& page) {
+  const long most = name.starts_with("lockgate-guard") ? 1024 : 20 * 1024;
+  if (tool.starts_with("lockgate, journal")) {  // the store makes no difference to its clients
+    page.judge("P12: resident, " + name + " that " + doing, "at most " + std::to_string(most) + " KiB",
+               std::to_string(resident.all) + " KiB, of which its own: " + std::to_string(resident.own) + " KiB",
+               resident.all <= most);
+  }
+}
+
 /// A process, and those that it started, and so on, without those that run the command.
-void add_family(const std::string& doing, const std::string& tool, pid_t pid, Sheet& sheet) {
+void add_family(const std::string& doing, const std::string& tool, pid_t pid, Sheet& sheet, Page& page) {
   std::string name;
   std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> name;
   if (name == "section") {
@@ -180,14 +190,16 @@ void add_family(const std::string& doing, const std::string& tool, pid_t pid, Sh
   }
   const auto resident = resident_of(pid);
   sheet.rows.push_back({tool, doing, name, std::to_string(resident.all), std::to_string(resident.own)});
+  judge_memory(doing, tool, name, resident, page);
   std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
   for (pid_t child = 0; children >> child;) {
-    add_family(doing, tool, child, sheet);
+    add_family(doing, tool, child, sheet, page);
   }
 }
 
 void measure_memory(const Lockers& lockers, const Place& place, Page& page) {
-  Sheet sheet{"Resident memory of the commands", {"tool", "while it", "process", "resident (KiB)", "its own (KiB)"}, {}};
+  Sheet sheet{
+      "Resident memory of the commands", {"tool", "while it", "process", "resident (KiB)", "its own (KiB)"}, {}};
   const Log log(place.setting.file("memory"));
   for (const auto& tool : lockers.tools()) {
     Holder holder(tool, place.setting.section, log, place.gate);
@@ -195,8 +207,8 @@ void measure_memory(const Lockers& lockers, const Place& place, Page& page) {
     const pid_t waiter = start();
     lockers.wait_until_queued(tool, 1);
     rest(3 * kSecond / 2);  // whatever is set up late has been set up
-    add_family("supervises", tool.name, holder.pid(), sheet);
-    add_family("waits", tool.name, waiter, sheet);
+    add_family("supervises", tool.name, holder.pid(), sheet, page);
+    add_family("waits", tool.name, waiter, sheet, page);
     holder.let_go();
     start.expect_success(wait_for(waiter));
   }

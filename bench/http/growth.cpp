@@ -56,9 +56,10 @@ void judge_growth(const std::vector<int>& sizes, const std::vector<Contender>& a
     const auto& last = alone[(kind + 1) * sizes.size() - 1];
     const double time = median(last.took) / median(first.took);
     const double cpu = median(last.cpu_per_pair) / median(first.cpu_per_pair);
-    page.judge("P11: acquire and release, 1 to " + std::to_string(sizes.back()) + " live locks, " + first.server->name(),
-               "flat: at most " + number(kFlat) + "x", number(time) + "x the time, " + number(cpu) + "x the CPU",
-               time <= kFlat && cpu <= kFlat);
+    page.judge(
+        "P11: acquire and release, 1 to " + std::to_string(sizes.back()) + " live locks, " + first.server->name(),
+        "flat: at most " + number(kFlat) + "x", number(time) + "x the time, " + number(cpu) + "x the CPU",
+        time <= kFlat && cpu <= kFlat);
   }
 }
 
@@ -107,9 +108,10 @@ void measure_live_locks(const Setting& setting, Page& page) {
 
 void measure_renewals(const Setting& setting, Page& page) {
   const int count = setting.quick ? 1'000 : 10'000;
-  Sheet sheet{"Renewals of " + std::to_string(count) + " holders, each with a connection of its own, at a third of 15 s",
-              {"server", "renewals/s", "share of one core (%)", "p50 (ms)", "p99 (ms)"},
-              {}};
+  Sheet sheet{
+      "Renewals of " + std::to_string(count) + " holders, each with a connection of its own, at a third of 15 s",
+      {"server", "renewals/s", "share of one core (%)", "p50 (ms)", "p99 (ms)"},
+      {}};
   for (const Store store : {Store::memory, Store::journal}) {
     const Server server(lockgate_server(setting, store));
     Holders holders(server, count, kRenewTtl);

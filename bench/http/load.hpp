@@ -27,7 +27,7 @@ class Holders {
  public:
   Holders(const Server& server, int count, int ttl_ms);
   struct Renewals {
-    double share = 0;          // of one core, of the server's
+    double share = 0;  // of one core, of the server's
     double per_second = 0;
     std::vector<double> took;  // each, us
   };

@@ -27,11 +27,11 @@ Server::Plan lockgate_server(const Setting& setting, Store store, Channel channe
 Server::Plan go_server(const Setting& setting);
 std::string name_of(Store store);
 
-void measure_throughput(const Setting& setting, Page& page);   // P4, P5
-void measure_live_locks(const Setting& setting, Page& page);   // P11: acquire while many locks are held
-void measure_renewals(const Setting& setting, Page& page);     // P11
-void measure_crowd(const Setting& setting, Page& page);        // P7
-void measure_hand_offs(const Setting& setting, Page& page);    // P11: while more and more wait
-void measure_commands(const Setting& setting, Page& page);     // P6, P8, P12
+void measure_throughput(const Setting& setting, Page& page);  // P4, P5
+void measure_live_locks(const Setting& setting, Page& page);  // P11: acquire while many locks are held
+void measure_renewals(const Setting& setting, Page& page);    // P11
+void measure_crowd(const Setting& setting, Page& page);       // P7
+void measure_hand_offs(const Setting& setting, Page& page);   // P11: while more and more wait
+void measure_commands(const Setting& setting, Page& page);    // P6, P8, P12
 
 }  // namespace bench

@@ -53,7 +53,7 @@ class Frame {
   [[nodiscard]] int decades() const { return static_cast<int>(std::max(most_across_, 1.0) + 1e-9); }
 
  private:
-  static constexpr double kAcross = 270, kUp = 165;
+  static constexpr double kAcross = 250, kUp = 165;
   static double nice(double value) {
     const double power = std::pow(10, std::floor(std::log10(std::max(value, 1e-9))));
     for (const double step : {1.0, 2.0, 4.0, 5.0, 8.0}) {
@@ -129,12 +129,19 @@ void Page::judge(std::string target, std::string wanted, std::string measured, b
 
 void Page::add(Sheet sheet) {
   std::printf("\n%s\n", sheet.title.c_str());
-  const auto show = [](const std::vector<std::string>& cells) {
-    for (const auto& cell : cells) {
-      std::printf("  %-17s", cell.c_str());
+  std::vector<std::size_t> widths(sheet.columns.size());
+  const auto show = [&](const std::vector<std::string>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      std::printf("  %-*s", static_cast<int>(widths[i]), cells[i].c_str());
     }
     std::printf("\n");
   };
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    widths[i] = sheet.columns[i].size();
+    for (const auto& row : sheet.rows) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
   show(sheet.columns);
   std::for_each(sheet.rows.begin(), sheet.rows.end(), show);
   std::fflush(stdout);
@@ -160,7 +167,7 @@ void write_page(const std::string& path, const std::string& picture, const Page&
 }
 
 void write_plots(const std::string& path, const Page& page) {
-  constexpr int kColumns = 2;
+  constexpr int kColumns = 3;
   const int rows = (static_cast<int>(page.plots.size()) + kColumns - 1) / kColumns;
   std::ofstream out(path);
   out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << kColumns * Frame::kWidth << "\" height=\""

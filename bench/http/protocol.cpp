@@ -28,11 +28,12 @@ std::string handle_object(const std::string& lock, std::string_view handle) {
 
 std::string acquire_request(Protocol protocol, const Wish& wish) {
   if (protocol == Protocol::go) {
-    return post("/acquire", R"({"lockName":")" + wish.lock + R"(","opts":{"shared":)" +
-                                (wish.shared ? "true" : "false") + "}}");
+    return post("/acquire",
+                R"({"lockName":")" + wish.lock + R"(","opts":{"shared":)" + (wish.shared ? "true" : "false") + "}}");
   }
   std::string body = R"({"name":")" + wish.lock + R"(","mode":")" + (wish.shared ? "shared" : "exclusive") +
-                     R"(","request_id":")" + fresh_id() + R"(","acquirer_id":")" + fresh_id() + R"(","ttl_ms":)" +
+                     R"(","request_id":")" + fresh_id() + R"(","acquirer_id":")" +
+                     (wish.acquirer.empty() ? fresh_id() : wish.acquirer) + R"(","ttl_ms":)" +
                      std::to_string(wish.ttl_ms) + R"(,"wait_ms":)" + std::to_string(wish.wait_ms);
   body += R"(,"holder":{"host":"build-7.example.com","pid":)" + std::to_string(wish.pid) +
           R"(,"user":"builder","command":"make -j2 all"}})";
@@ -50,8 +51,12 @@ std::string release_request(Protocol protocol, const std::string& lock, std::str
   if (protocol == Protocol::go) {
     return post("/release", handle_object(lock, handle));
   }
-  return post("/v1/release", R"({"name":")" + lock + R"(","handle":")" + std::string(handle) +
-                                 R"(","request_id":")" + fresh_id() + R"("})");
+  return post("/v1/release", R"({"name":")" + lock + R"(","handle":")" + std::string(handle) + R"(","request_id":")" +
+                                 fresh_id() + R"("})");
+}
+
+bool is_wait(const Wire& reply) {
+  return reply.status() == 200 && member(reply.body(), "outcome") == "wait";
 }
 
 std::string handle_of(Protocol protocol, const Wire& reply) {

@@ -22,7 +22,8 @@ void Queue::ask_for(Member& member, std::size_t index) {
   member.wire.send(acquire_request(Protocol::v1, {.lock = lock_,
                                                   .shared = mode_ == Mode::shared,
                                                   .wait_ms = kWaitMs,
-                                                  .pid = static_cast<int>(index)}));
+                                                  .pid = static_cast<int>(index) + 1,
+                                                  .acquirer = lock_ + '-' + std::to_string(index)}));
   member.state = State::waits;
 }
 
@@ -37,27 +38,31 @@ void Queue::park(int more) {
   wait_for_metric(server_.address(), "lockgate_waiters", static_cast<long>(size - 1));
 }
 
-/// The queue as the server tells it: each waiter called itself by its index, as its process.
+/// The queue as the server tells it: each waiter told its index, and one, as its process.
 std::vector<std::size_t> Queue::order() const {
   const auto text = ask(server_.address(), get("/v1/locks?name=" + lock_));
   std::vector<std::size_t> result;
   const std::string_view key = R"("pid":)";
   for (auto at = text.find(key, text.find(R"("waiters":)")); at != std::string::npos; at = text.find(key, at + 1)) {
-    result.push_back(std::stoul(text.substr(at + key.size(), 12)));
+    result.push_back(std::stoul(text.substr(at + key.size(), 12)) - 1);
   }
   return result;
 }
 
-bool Queue::pass_on(Member& member) {
+Queue::Answer Queue::pass_on(Member& member, std::size_t index) {
   if (member.state == State::holds) {
     expect_done(Protocol::v1, member.wire);
     member.state = State::out;
-    return false;
+    return Answer::gave_it_back;
+  }
+  if (is_wait(member.wire)) {
+    ask_for(member, index);
+    return Answer::shall_wait_on;
   }
   const auto handle = handle_of(Protocol::v1, member.wire);
   member.wire.send(release_request(Protocol::v1, lock_, handle));
   member.state = State::holds;
-  return true;
+  return Answer::got_it;
 }
 
 Queue::Wake Queue::release_all() {
@@ -77,8 +82,9 @@ Queue::Wake Queue::release_all() {
         continue;
       }
       last = now();
-      if (!pass_on(member)) {
-        ++gone;
+      const auto answer = pass_on(member, index);
+      gone += answer == Answer::gave_it_back ? 1 : 0;
+      if (answer != Answer::got_it) {
         continue;
       }
       wake.hand_offs.push_back(static_cast<double>(last - released) / 1000);
@@ -103,10 +109,11 @@ std::vector<double> Queue::go_round(double seconds) {
         continue;
       }
       const auto time = now();
-      if (pass_on(member)) {
+      const auto answer = pass_on(member, index);
+      if (answer == Answer::got_it) {
         result.push_back(static_cast<double>(time - released) / 1000);
         released = time;
-      } else {
+      } else if (answer == Answer::gave_it_back) {
         ask_for(member, index);
       }
     }

@@ -34,8 +34,9 @@ class Queue {
   };
   void ask_for(Member& member, std::size_t index);
   [[nodiscard]] std::vector<std::size_t> order() const;
-  /// Once `member` was answered. True: the lock became its own, and it gives it back.
-  bool pass_on(Member& member);
+  enum class Answer { got_it, gave_it_back, shall_wait_on };
+  /// Once the member was answered. Whoever got the lock gives it back; whoever shall wait on does.
+  Answer pass_on(Member& member, std::size_t index);
 
   const Server& server_;
   std::string lock_;

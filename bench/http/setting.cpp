@@ -12,8 +12,8 @@ Server::Plan lockgate_server(const Setting& setting, Store store, Channel channe
   const int port = free_port();
   Server::Plan plan{"lockgate, " + name_of(store) + (channel == Channel::tls ? ", TLS" : ""),
                     port,
-                    {setting.lockgate, "serve", "-q", "--listen", "127.0.0.1:" + std::to_string(port), "--max-ttl", "1h",
-                     "--max-waiters", "20000", "--max-locks", "200000"},
+                    {setting.lockgate, "serve", "-q", "--listen", "127.0.0.1:" + std::to_string(port), "--max-ttl",
+                     "1h", "--max-waiters", "20000", "--max-locks", "200000"},
                     {"PATH=/usr/bin:/bin", "HOME=" + setting.folder},
                     "/readyz"};
   const auto add = [&](const Words& words) { plan.words.insert(plan.words.end(), words.begin(), words.end()); };
@@ -31,7 +31,11 @@ Server::Plan lockgate_server(const Setting& setting, Store store, Channel channe
 
 Server::Plan go_server(const Setting& setting) {
   const int port = free_port();
-  return {"Go, memory", port, {setting.go_server, "server"}, {"GO_HTTP_PORT=" + std::to_string(port)}, ""};
+  return {"Go, memory",
+          port,
+          {"/bin/sh", "-c", "exec \"$0\" server >/dev/null", setting.go_server},
+          {"GO_HTTP_PORT=" + std::to_string(port)},
+          ""};
 }
 
 }  // namespace bench
