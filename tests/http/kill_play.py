@@ -163,6 +163,16 @@ class Crowd:
             self.keeper.repeat(order, hold)
             self.keeper.set_value(hold)
 
+    def wait_for_kill(self):
+        """By whatever is to kill the server while it is used. False: something was found wrong before, and nobody uses it."""
+        limit = time.monotonic() + PATIENCE
+        while self.server.process.poll() is None:
+            if self.ledger.over.wait(0.002):
+                return False
+            if time.monotonic() > limit:
+                self.ledger.fault("nothing kills it")
+        return True
+
     def finish(self):
         """Called while the server listens. What was found wrong."""
         self.check_life()
@@ -181,7 +191,7 @@ class Crowd:
     def check_free(self):
         """No request was granted twice: after the last release nothing is held. What a client hung up on goes by itself."""
         limit = time.monotonic() + 20
-        while True:
+        while not self.ledger.faults:
             _, listed = Client(self.server).ask("GET", "/v1/locks")
             left = [lock for lock in listed["locks"] if lock["holders"]]
             if sum(len(lock["holders"]) for lock in left) <= self.ledger.unheard:
@@ -200,13 +210,14 @@ class Crowd:
 
 
 def seed_of_this_run():
-    return os.environ.get("LOCKGATE_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
+    """What is chosen by chance is chosen so again where LOCKGATE_TEST_SEED has the number that is printed here."""
+    seed = os.environ.get("LOCKGATE_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
+    print(f"LOCKGATE_TEST_SEED={seed}", flush=True)
+    return seed
 
 
-def report(faults, seed=None):
+def report(faults):
     """Ends the program as a test does."""
     for what in faults[:10]:
         print(f"FAILED: {what}", flush=True)
-    if faults and seed:
-        print(f"again with the same choices: LOCKGATE_TEST_SEED={seed}", flush=True)
     sys.exit(1 if faults else 0)

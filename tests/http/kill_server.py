@@ -27,6 +27,8 @@ class Killable:
         self.started = 0.0            # when its present life began, on the wall clock
         self.started_monotonic = 0.0  # and on the other
         self.up = threading.Event()   # it listens, for all that is known
+        self.mutex = threading.Lock()
+        self.answers_left = 0         # until it is killed; below 1: they are not counted
 
     def start(self, **environment):
         self.started, self.started_monotonic = time.time(), time.monotonic()
@@ -54,6 +56,17 @@ class Killable:
         self.up.clear()
         self.process.kill()
         self.bury()
+
+    def kill_at_answer(self, number):
+        """At once when somebody has that answer: what it tells is to be so, and not only a moment later."""
+        with self.mutex:
+            self.answers_left = number
+
+    def answered(self):
+        with self.mutex:
+            self.answers_left -= 1
+            if self.answers_left == 0:
+                self.process.kill()
 
     def bury(self):
         """Waits until it was killed, by whomever."""
@@ -107,7 +120,9 @@ class Client:
         try:
             self.send(method, path, body)
             reply = self.connection.getresponse()
-            return reply.status, json.loads(reply.read())
+            body = reply.read()
+            self.server.answered()
+            return reply.status, json.loads(body)
         except (OSError, http.client.HTTPException, ValueError):
             self.hang_up()
             return None

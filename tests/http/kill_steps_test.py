@@ -46,6 +46,8 @@ def walk(name, folder, counts, seed):
         for count in counts:
             server.start(LOCKGATE_TEST_FAILPOINT=f"{name}:{count}")
             server.listens()
+            if not crowd.wait_for_kill():
+                break
             server.bury()
             server.start()
             server.listens()
@@ -53,8 +55,6 @@ def walk(name, folder, counts, seed):
                 crowd.keep()
             crowd.check_life()
             crowd.check_kept()
-            if crowd.ledger.over.is_set():
-                break
             if count == counts[-1]:
                 crowd.finish()
                 server.stop()
@@ -74,7 +74,7 @@ def main():
         found, numbers = walk(name, f"{os.getcwd()}/{number}", [1] if name.startswith("making:") else counts, seed)
         faults += [f"killed at {name}: {what}" for what in found]
         print(f"{name}, in {time.monotonic() - begun:.1f} s: {numbers}", flush=True)
-    report(faults, seed)
+    report(faults)
 
 
 main()

@@ -40,15 +40,18 @@ boost::asio::awaitable<AcquireAnswer> acquire_and_wait(Exchange& exchange, LockT
                                                        BootTime until) {
   ParkedWish wish(exchange, table, std::move(order));
   std::optional<BootTime> limit = until;
+  bool may_end = true;
   while (!wish.answer()) {
-    const Unparked why = co_await exchange.park(limit);
-    // The answer and the hang-up may have come together.
-    if (why == Unparked::hung_up || (why == Unparked::woken && !exchange.is_connected())) {
+    const Unparked why = co_await exchange.park(limit, may_end);
+    if (why == Unparked::hung_up) {
       break;
     }
     if (why != Unparked::woken) {
       limit.reset();
       wish.end_wait();
+      // Without an answer now, it is a grant that is being made durable: the loop has to go on to hear of that, and a
+      // park that ends because the server stops would end at once, again and again.
+      may_end = why != Unparked::stopping;
     }
   }
   AcquireAnswer answer;
