@@ -13,6 +13,18 @@ namespace {
 constexpr unsigned char kPage[] = {
 #include "page.html.inc"
 };
+constexpr unsigned char kStyle[] = {
+#include "page.css.inc"
+};
+constexpr unsigned char kLists[] = {
+#include "page_lists.js.inc"
+};
+constexpr unsigned char kStream[] = {
+#include "page_stream.js.inc"
+};
+constexpr unsigned char kTable[] = {
+#include "page_table.js.inc"
+};
 constexpr unsigned char kOpenapi[] = {
 #include "openapi.json.inc"
 };
@@ -20,6 +32,23 @@ constexpr unsigned char kOpenapi[] = {
 template <std::size_t Size>
 std::string_view text_of(const unsigned char (&bytes)[Size]) {
   return {reinterpret_cast<const char*>(bytes), Size};
+}
+
+/// page.html, with the other files where it names them.
+std::string whole_page() {
+  std::string page(text_of(kPage));
+  const auto put = [&page](std::string_view mark, std::string_view part) {
+    const auto at = page.find(mark);
+    if (at == std::string::npos) {
+      throw std::logic_error(fmt::format("page.html does not name {}", mark));
+    }
+    page.replace(at, mark.size(), part);
+  };
+  put("@page.css@\n", text_of(kStyle));
+  put("@page_lists.js@\n", text_of(kLists));
+  put("@page_stream.js@\n", text_of(kStream));
+  put("@page_table.js@\n", text_of(kTable));
+  return page;
 }
 
 /// What stands between the only `open` and the only `close`.
@@ -50,7 +79,8 @@ std::string source_of(std::string_view text) {
 }  // namespace
 
 std::string_view page_html() {
-  return text_of(kPage);
+  static const std::string kWhole = whole_page();
+  return kWhole;
 }
 
 std::string_view openapi_json() {

@@ -8,7 +8,7 @@
 
 namespace lockgate::server {
 
-/// page.html.
+/// page.html, page.css and page_*.js as one.
 std::string_view page_html();
 
 /// openapi.json.
