@@ -68,7 +68,7 @@ void take_store(ServeOptions& options, const Flags& flags, const Surroundings& s
     options.store_path = default_store(surroundings);
   } else if (*flags.store == "memory") {
     options.store = StoreKind::memory;
-    options.max_ttl = kMemoryMaxTtl;
+    options.max_ttl = flags.no_restart_grace ? options.max_ttl : kMemoryMaxTtl;
   } else if (flags.store->starts_with(kSqlite)) {
     options.store_path = path_of("--store", flags.store->substr(kSqlite.size()), surroundings);
   } else {

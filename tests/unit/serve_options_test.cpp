@@ -62,6 +62,7 @@ TEST_CASE("a memory store has short leases, since after a restart it grants noth
   CHECK(options_of({"--store", "memory"}).max_ttl == 60s);
   CHECK(options_of({"--store", "memory", "--max-ttl", "5m"}).max_ttl == 5min);
   CHECK(options_of({"--store", "memory", "--no-restart-grace"}).restart_grace == server::RestartGrace::no);
+  CHECK(options_of({"--store", "memory", "--no-restart-grace"}).max_ttl == 1h);
   CHECK(refusal_of({"--no-restart-grace"}).starts_with("64 --no-restart-grace is for --store memory"));
   CHECK(refusal_of({"--store", "etcd://h"}).starts_with("64 --store: \"etcd://h\" is no store"));
   CHECK(refusal_of({"--store", "sqlite:"}) == "64 --store: the path is empty");
