@@ -52,7 +52,7 @@ void measure_throughput(const Setting& setting, Page& page) {
   }
   for (const int clients : {1, kCrowd}) {
     auto contenders = start;
-    take_turns(contenders, clients, setting.quick ? 2 : 7, setting.seconds(1, 0.3));
+    take_turns(contenders, clients, setting.quick ? 3 : 7, setting.seconds(1, 0.3));
     Sheet sheet{"Taking a lock and giving it back, pairs per second, " + std::to_string(clients) +
                     (clients == 1 ? " client" : " clients"),
                 {"server", "language", "pairs/s (median)", "to Go", "p50 (ms)", "p99 (ms)", "CPU a pair (us)"},
