@@ -56,7 +56,7 @@ class Frame {
   static constexpr double kAcross = 250, kUp = 165;
   static double nice(double value) {
     const double power = std::pow(10, std::floor(std::log10(std::max(value, 1e-9))));
-    for (const double step : {1.0, 2.0, 4.0, 5.0, 8.0}) {
+    for (const double step : {1.0, 2.0, 4.0, 8.0}) {
       if (value <= step * power) {
         return step * power;
       }
