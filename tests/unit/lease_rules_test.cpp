@@ -245,7 +245,7 @@ TEST_CASE("a place that nobody came back for is lost, and coming back keeps it w
   CHECK(scene.lock.queue.empty());
 }
 
-TEST_CASE("tokens grow with each exclusive owner, also when the wall clock goes back") {
+TEST_CASE("D17: tokens grow with each exclusive owner, also when the wall clock goes back") {
   Scene scene;
   const LeaseHolder first = scene.must_get("first");
   CHECK(first.token == kWall);

@@ -280,7 +280,7 @@ TEST_CASE("the thread renews by itself, and tells of a loss") {
   CHECK(renewals == 1);
 }
 
-TEST_CASE("the thread stops at once, also in the middle of a request") {
+TEST_CASE("D7: the thread stops at once, also in the middle of a request") {
   const Timing timing = Timing::of(1h, std::nullopt);
   LostEvent lost;
   int ends[2];

@@ -42,7 +42,7 @@ def after_renewal(server):
 
 
 def clients_ahead_and_behind(stage):
-    """holders and waiters an hour ahead or behind: nobody is in too early, nobody waits for longer, and tokens grow"""
+    """D17: holders and waiters an hour ahead or behind: nobody is in too early, nobody waits for longer, and tokens grow"""
     server = stage.serve()
     last = 0
     for number, (first, second) in enumerate((("3600", "-3600"), ("-3600", "3600"))):
