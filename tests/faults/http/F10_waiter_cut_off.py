@@ -60,7 +60,8 @@ def healed(stage):
 
 
 def granted_to_nobody(stage):
-    """its turn comes while it is cut off: it holds the others up for no longer than a lease, and starts nothing beside them"""
+    """its turn comes while it is cut off: it holds the others up for no longer than a lease, and starts nothing beside
+    them"""
     server, proxy, holder, first, waiter, second, _ = queue(stage)
     later = stage.worker("later")
     third = stage.wait_for(server, later, server=server, place=2)

@@ -8,7 +8,8 @@ from story import TERM_AFTER, TTL, after_last_renewal, boot_time, exclusive, exp
 
 
 def clock(stage, offset="0"):
-    """(environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right."""
+    """(environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right.
+    (environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right."""
     name = f"clock-{next(stage.serials)}"
 
     def set_to(wrong):
@@ -42,7 +43,8 @@ def after_renewal(server):
 
 
 def clients_ahead_and_behind(stage):
-    """D17: holders and waiters an hour ahead or behind: nobody is in too early, nobody waits for longer, and tokens grow"""
+    """D17: holders and waiters an hour ahead or behind: nobody is in too early, nobody waits for longer, and tokens
+    grow"""
     server = stage.serve()
     last = 0
     for number, (first, second) in enumerate((("3600", "-3600"), ("-3600", "3600"))):
@@ -97,7 +99,8 @@ def the_holder_jumps(stage):
 
 
 def a_server_from_the_past(stage):
-    """a server that starts anew an hour earlier: its tokens still grow, and the hold is there for a whole lease and no longer"""
+    """a server that starts anew an hour earlier: its tokens still grow, and the hold is there for a whole lease and no
+    longer"""
     server = stage.serve(env=at(stage, "3600"))
     before = server.acquire("job")
     server.kill()

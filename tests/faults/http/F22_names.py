@@ -42,7 +42,8 @@ def the_longest(stage):
 
 
 def no_names(stage):
-    """empty, with control characters, longer than that or no UTF-8: usage (64), said without them, and the server refuses it too"""
+    """empty, with control characters, longer than that or no UTF-8: usage (64), said without them, and the server
+    refuses it too"""
     server = stage.serve()
     for name in REFUSED:
         client = stage.run("exec", server, "--", name, "touch", "ran")

@@ -81,7 +81,8 @@ class Bounded(Process):
 
 
 def never_a_grant(stage):
-    """what is too large, too deep, ambiguous, incomplete, redirected or another's is refused (65 or 69): nothing runs, and little memory is used"""
+    """what is too large, too deep, ambiguous, incomplete, redirected or another's is refused (65 or 69): nothing runs,
+    and little memory is used"""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for _ in pool.map(lambda what: not_granted(stage, what), ANSWERS):
             pass

@@ -94,7 +94,8 @@ def descriptors_of(server):
 
 
 def nonsense(stage):
-    """what cannot be understood in one way only, or is too large, is refused and the connection closed; the next is served"""
+    """what cannot be understood in one way only, or is too large, is refused and the connection closed; the next is
+    served"""
     server = stage.serve()
     before = descriptors_of(server)
     customer = Customer(server)

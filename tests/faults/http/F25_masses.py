@@ -46,7 +46,8 @@ def unknown_names(stage):
 
 
 def many_locks(stage):
-    """more locks than it will have: 429 with Retry-After for one that is new, all others go on, and there is room again"""
+    """more locks than it will have: 429 with Retry-After for one that is new, all others go on, and there is room
+    again"""
     server = stage.serve("--max-locks", "500")
     worker = stage.worker("worker")
     holder = stage.hold(server, worker)
@@ -72,7 +73,8 @@ def many_locks(stage):
 
 
 def vanished_waiters(stage):
-    """waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)"""
+    """waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)
+    waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)"""
     server = stage.serve("--max-waiters", "120")
     worker, last = stage.worker("worker"), stage.worker("last", "leave")
     holder = stage.hold(server, worker)

@@ -30,7 +30,8 @@ def refused(stage, where, why, *options, after_handshake=False):
 
 
 def bad_certificates(stage):
-    """a certificate that has expired, is for another host, or of an unknown authority: 77 with the reason, and nothing is sent"""
+    """a certificate that has expired, is for another host, or of an unknown authority: 77 with the reason, and nothing
+    is sent"""
     authority, stranger = Authority(stage.path, "ca"), Authority(stage.path, "stranger")
     cases = [
         (authority.sign("expired", days="-1"), authority, ("expired",)),
@@ -99,7 +100,8 @@ def old_protocol(stage):
 
 
 def client_certificates(stage):
-    """a server that wants to see certificates: none, one of a stranger or an old one is served nothing; a good one takes the lock"""
+    """a server that wants to see certificates: none, one of a stranger or an old one is served nothing; a good one
+    takes the lock"""
     authority, stranger = Authority(stage.path, "ca"), Authority(stage.path, "stranger")
     server = serve_tls(stage, authority.sign("server"), "--client-ca", authority.file)
     trust = ("--cacert", authority.file)
@@ -116,7 +118,8 @@ def client_certificates(stage):
 
 
 def rotated(stage):
-    """new certificates by SIGHUP, of a new authority: who holds goes on, who comes sees the new one; bad ones change nothing"""
+    """new certificates by SIGHUP, of a new authority: who holds goes on, who comes sees the new one; bad ones change
+    nothing"""
     old, new = Authority(stage.path, "old"), Authority(stage.path, "new")
     both = stage.write("both.pem", open(old.file, encoding="ascii").read() + open(new.file, encoding="ascii").read())
     server = serve_tls(stage, old.sign("server"))
@@ -138,7 +141,8 @@ def rotated(stage):
 
 
 def unusable_keys(stage):
-    """a key that is missing, of another certificate or that nobody may read is told at the start (78), one that all may read is told of"""
+    """a key that is missing, of another certificate or that nobody may read is told at the start (78), one that all
+    may read is told of"""
     authority = Authority(stage.path, "ca")
     certificate, key = authority.sign("server")
     other = authority.sign("other")[1]

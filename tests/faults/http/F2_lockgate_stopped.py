@@ -7,7 +7,8 @@ from story import KILL_AT, TERM_AFTER, TTL, after_last_renewal, boot_time, exclu
 
 
 def stopped(stage):
-    """the guardian ends the tree in time; the next is in after the lease; continued, lockgate asks the server nothing and says 76"""
+    """the guardian ends the tree in time; the next is in after the lease; continued, lockgate asks the server nothing
+    and says 76"""
     server = stage.serve()
     proxy = stage.proxy(server)
     holder, other = stage.worker("holder", "stubborn"), stage.worker("other")
@@ -47,7 +48,8 @@ def stopped_for_a_moment(stage):
 
 
 def waiter_stopped(stage):
-    """a waiter that is stopped when its turn comes holds the others up for no longer than a lease, and starts nothing that it must not"""
+    """a waiter that is stopped when its turn comes holds the others up for no longer than a lease, and starts nothing
+    that it must not"""
     server = stage.serve()
     holder, sleeper, other = stage.worker("holder"), stage.worker("sleeper"), stage.worker("other")
     first = stage.hold(server, holder)

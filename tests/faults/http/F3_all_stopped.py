@@ -15,7 +15,8 @@ def family(pid):
 
 
 def all_stopped(stage):
-    """the next is in after exactly one lease; only the token protects, and does; continued, the tree is ended at once: 76"""
+    """the next is in after exactly one lease; only the token protects, and does; continued, the tree is ended at once:
+    76"""
     server = stage.serve()
     holder = stage.worker("holder", "writes", "unwitnessed")
     other = stage.worker("other", "writes", "unwitnessed")

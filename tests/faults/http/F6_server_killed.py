@@ -30,7 +30,8 @@ def within_the_lease(stage):
 
 
 def beyond_the_lease(stage):
-    """back when the lease is over: the holder has stopped by itself (76), and the hold has a whole lease again before the next"""
+    """back when the lease is over: the holder has stopped by itself (76), and the hold has a whole lease again before
+    the next"""
     server = stage.serve()
     holder, other = stage.worker("holder", "stubborn"), stage.worker("other", "leave")
     first = stage.hold(server, holder)
@@ -49,7 +50,8 @@ def beyond_the_lease(stage):
 
 
 def a_waiter_outlasts_it(stage):
-    """nobody is there for longer than first contact may take: one who waits already goes on waiting, one who comes gets 69"""
+    """nobody is there for longer than first contact may take: one who waits already goes on waiting, one who comes
+    gets 69"""
     server = stage.serve()
     holder, other = stage.worker("holder", "unwitnessed"), stage.worker("other", "leave", "unwitnessed")
     first = stage.hold(server, holder)

@@ -39,7 +39,8 @@ def nothing_is_granted_for_a_while(stage):
 
 
 def who_was_away_has_lost(stage):
-    """without the grace, one whose lock was given away meanwhile is told so (76), and ends before it could be in beside the next"""
+    """without the grace, one whose lock was given away meanwhile is told so (76), and ends before it could be in
+    beside the next"""
     server = stage.serve("--no-restart-grace", store="memory")
     holder, other = stage.worker("holder", "unwitnessed"), stage.worker("other", "unwitnessed")
     first = stage.hold(server, holder)

@@ -39,7 +39,8 @@ def heal(server, proxy, other, second):
 
 
 def both_directions(stage):
-    """cut off in both directions: SIGTERM at the computed moment, the tree dead, 76, then the next, after the whole lease"""
+    """cut off in both directions: SIGTERM at the computed moment, the tree dead, 76, then the next, after the whole
+    lease"""
     server, proxy, holder, other, second, counted_from = cut_off(stage, "hole")
     exclusive(holder, other)
     is_near(other.entered(), counted_from + TTL, 1.0, stage, "the next one's turn")
@@ -56,7 +57,8 @@ def requests_are_lost(stage):
 
 
 def replies_are_lost(stage):
-    """renewals arrive and their answers are lost: the holder stops as soon, and the next comes a lease after the last of them"""
+    """renewals arrive and their answers are lost: the holder stops as soon, and the next comes a lease after the last
+    of them"""
     server, proxy, holder, other, second, counted_from = cut_off(stage, "hole down")
     exclusive(holder, other)
     entered = other.entered()

@@ -41,7 +41,8 @@ def a_crowd(stage):
 
 
 def shared_holders(stage):
-    """D3, D16: readers have a hold each: one release is one reader's, and where all are broken each of them hears of it"""
+    """D3, D16: readers have a hold each: one release is one reader's, and where all are broken each of them hears of
+    it"""
     server = stage.serve()
     readers = [stage.worker(f"reader-{number}", "unwitnessed") for number in range(3)]
     running = [stage.hold(server, reader, "-s") for reader in readers]

@@ -32,7 +32,8 @@ def serve(stage):
 
 
 def all_goes_well(stage):
-    """taken, waited for, watched, listed, renewed, broken, and kept by a keeper: no token, and no handle but for its owner"""
+    """taken, waited for, watched, listed, renewed, broken, and kept by a keeper: no token, and no handle but for its
+    owner"""
     server, file = serve(stage)
     known = ("--token-file", file)
     env = {"LOCKGATE_DEBUG": "1"}
@@ -68,7 +69,8 @@ def all_goes_well(stage):
 
 
 def all_goes_wrong(stage):
-    """refused, redirected, cut off, and met with nonsense: the messages have no token in them, and no other host gets it"""
+    """refused, redirected, cut off, and met with nonsense: the messages have no token in them, and no other host gets
+    it"""
     file = stage.write("token", TOKEN + "\n")
     stranger = Scripted(lambda _nth, _path, _body: failure(500))
     echo = reply(401, {"error": {"code": "unauthorized", "message": "no", "hint": "no"}})
