@@ -45,8 +45,7 @@ def renewals_lost(stage):
 
 
 def release_lost_beside_others(stage):
-    """a release whose answer is lost, and that is repeated when the next one has the lock, takes nothing from that one
-    a release whose answer is lost, and that is repeated when the next one has the lock, takes nothing from that one"""
+    """a release whose answer is lost, and that is repeated when the next one has the lock, takes nothing from that one"""
     server = stage.serve()
     proxy = stage.proxy(server)
     first, second = stage.worker("first"), stage.worker("second")

@@ -48,8 +48,7 @@ def replaced(stage):
 
 
 def taken_away(stage):
-    """taken away for good: renewals are tried until the lease says stop, 76; who waits for the lock hears at once, 77
-    taken away for good: renewals are tried until the lease says stop, 76; who waits for the lock hears at once, 77"""
+    """taken away for good: renewals are tried until the lease says stop, 76; who waits for the lock hears at once, 77"""
     server = serve(stage, line(OLD), line(NEW, "other"))
     file, other_file = stage.write("token", OLD), stage.write("other-token", NEW)
     worker = stage.worker("worker")

@@ -8,8 +8,7 @@ from story import TERM_AFTER, TTL, after_last_renewal, boot_time, exclusive, exp
 
 
 def clock(stage, offset="0"):
-    """(environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right.
-    (environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right."""
+    """(environment, set): of one whose wall clock is wrong by that, until it is set anew; its other clocks are right."""
     name = f"clock-{next(stage.serials)}"
 
     def set_to(wrong):

@@ -13,8 +13,7 @@ def parent_of(pid):
 
 
 def killed(stage):
-    """the guardian ends the command's whole tree within the lease; the next has the lock when that is over, not before
-    the guardian ends the command's whole tree within the lease; the next has the lock when that is over, not before"""
+    """the guardian ends the command's whole tree within the lease; the next has the lock when that is over, not before"""
     server = stage.serve()
     holder, other = stage.worker("holder", "stubborn"), stage.worker("other", "leave")
     first = stage.hold(server, holder)

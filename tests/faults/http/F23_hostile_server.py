@@ -7,7 +7,7 @@ import json
 import os
 
 from scripted import Scripted, good, reply
-from story import KILL_AT, LOCKGATE, TERM_AFTER, Process, boot_time, expect, tell, until
+from story import KILL_AT, LOCKGATE, SANITIZED, TERM_AFTER, TTL, Process, boot_time, expect, tell, until
 
 MOST_MEMORY = 256 << 20  # address space; a client has some 30 MiB
 
@@ -32,7 +32,7 @@ def a_long_field(write):
 
 
 def granted(**changes):
-    return {**json.loads(good("/v1/acquire", {"ttl_ms": 2000}).split(b"\r\n\r\n", 1)[1]), **changes}
+    return {**json.loads(good("/v1/acquire", {"ttl_ms": int(TTL * 1000)}).split(b"\r\n\r\n", 1)[1]), **changes}
 
 
 GRANT = json.dumps(granted())
@@ -57,7 +57,7 @@ ANSWERS = {
     "no lease": reply(200, granted(ttl_ms=0)),
     "a lease that was not asked for": reply(200, granted(ttl_ms=3600000)),
     "a negative lease": reply(200, granted(ttl_ms=-1)),
-    "a lease beyond all numbers": reply(200, GRANT.replace("2000", "1e400")),
+    "a lease beyond all numbers": reply(200, GRANT.replace(str(int(TTL * 1000)), "1e400")),
     "no token": reply(200, granted(fencing_token=None)),
     "a negative token": reply(200, granted(fencing_token=-5)),
     "another outcome": reply(200, granted(outcome="maybe")),
@@ -77,7 +77,7 @@ class Bounded(Process):
     """A client that may have so much memory and no more."""
 
     def __init__(self, stage, argv):
-        super().__init__(stage, ["prlimit", f"--as={MOST_MEMORY}", *argv])
+        super().__init__(stage, argv if SANITIZED else ["prlimit", f"--as={MOST_MEMORY}", *argv])
 
 
 def never_a_grant(stage):
@@ -93,7 +93,7 @@ def not_granted(stage, what):
     answer = ANSWERS[what]
     server = Scripted(lambda _nth, path, body: answer if path == "/v1/acquire" else good(path, body))
     began = boot_time()
-    client = Bounded(stage, [LOCKGATE, "exec", "-b", server.url, "--ttl", "2s", "-n", "job", "--", "touch", touched])
+    client = Bounded(stage, [LOCKGATE, "exec", "-b", server.url, "--ttl", f"{TTL:g}s", "-n", "job", "--", "touch", touched])
     status = stage.keep(client).ended()
     server.server.shutdown()
     expect(status in (65, 69), f"{what}: exit status {status}: {client.err}")
@@ -112,7 +112,7 @@ def never_a_renewal(stage):
         answer = ANSWERS[what]
         server = Scripted(lambda _nth, path, body, answer=answer: answer if path == "/v1/renew" else good(path, body))
         worker = stage.worker(what.replace(" ", "-"), "unwitnessed")
-        running.append((what, worker, stage.start("exec", server, "--ttl", "2s", "job", "--", *worker.argv)))
+        running.append((what, worker, stage.start("exec", server, "--ttl", f"{TTL:g}s", "job", "--", *worker.argv)))
         if len(running) == 3:
             finish(running)
             running = []

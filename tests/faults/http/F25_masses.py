@@ -73,8 +73,7 @@ def many_locks(stage):
 
 
 def vanished_waiters(stage):
-    """waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)
-    waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)"""
+    """waiters that hang up are out of the queue within a second or so and never granted; one too many is told so (429)"""
     server = stage.serve("--max-waiters", "120")
     worker, last = stage.worker("worker"), stage.worker("last", "leave")
     holder = stage.hold(server, worker)

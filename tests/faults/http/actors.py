@@ -18,10 +18,13 @@ PATIENCE = 30.0  # seconds after which what does not happen is a failure
 # Not on the disk, where there is another place: what others write there makes every grant late.
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) and "TMPDIR" not in os.environ else None
 
-# The leases of most scenes: the shortest there are. See core/timing.cpp for what follows from them.
-TTL = 2.0
+SANITIZED = "LOCKGATE_TEST_SANITIZED" in os.environ
+
+# The leases of most scenes: the shortest there are, or what sanitized programs can keep. See core/timing.cpp for what
+# follows from them.
+TTL = 6.0 if SANITIZED else 2.0
 MARGIN = 0.5 + TTL / 50
-KILL_AFTER = TTL - TTL / 3 - TTL / 6 - MARGIN
+KILL_AFTER = min(4, TTL / 3, TTL - TTL / 3 - TTL / 6 - MARGIN)
 TERM_AFTER = TTL - MARGIN - KILL_AFTER  # from when the last renewal was sent
 KILL_AT = TTL - MARGIN
 PLAYS = 3

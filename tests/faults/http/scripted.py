@@ -38,8 +38,7 @@ def failure(status, **headers):
 
 
 class Scripted:
-    """script(nth, path, body): bytes, or a function that writes to the connection itself. `nth` counts for each path.
-    script(nth, path, body): bytes, or a function that writes to the connection itself. `nth` counts for each path."""
+    """script(nth, path, body): bytes, or a function that writes to the connection itself. `nth` counts for each path."""
 
     def __init__(self, script):
         self.seen = []  # (path, body)

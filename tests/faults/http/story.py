@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -20,8 +21,11 @@ import traceback
 
 # Stories take all of these from here.
 # pylint: disable=unused-import
-from actors import (IN_MEMORY, KILL_AFTER, KILL_AT, LOCKGATE, PATIENCE, PLAYS, TERM_AFTER, TOO_LATE, TTL, Failed, Lateness,
-                    Process, Proxy, Server, Watcher, Worker, boot_time, expect, gone, until)
+from actors import (IN_MEMORY, KILL_AFTER, KILL_AT, LOCKGATE, PATIENCE, PLAYS, SANITIZED, TERM_AFTER, TOO_LATE, TTL, Failed,
+                    Lateness, Process, Proxy, Server, Watcher, Worker, boot_time, expect, gone, until)
+
+
+FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error: ")
 
 
 class Stage:
@@ -165,6 +169,8 @@ def play_once(scene, lateness):
     began = time.monotonic()
     try:
         scene(stage)
+        for process in stage.processes:
+            expect(not FINDING.search(process.err), f"a sanitizer found something: {process.err[-3000:]}")
     except Exception as failed:  # pylint: disable=broad-except  # whatever it is, it is told
         stage.strike()
         where = "" if isinstance(failed, Failed) and not os.environ.get("LOCKGATE_TEST_TRACE") else traceback.format_exc()
