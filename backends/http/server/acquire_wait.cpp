@@ -43,7 +43,8 @@ boost::asio::awaitable<AcquireAnswer> acquire_and_wait(Exchange& exchange, LockT
   bool may_end = true;
   while (!wish.answer()) {
     const Unparked why = co_await exchange.park(limit, may_end);
-    if (why == Unparked::hung_up) {
+    // The answer and the hang-up may have come together.
+    if (why == Unparked::hung_up || (why == Unparked::woken && !exchange.is_connected())) {
       break;
     }
     if (why != Unparked::woken) {

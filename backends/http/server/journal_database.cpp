@@ -329,7 +329,11 @@ void JournalDatabase::write(const JournalEntry& entry) {
   if (const auto* granted = std::get_if<HoldGranted>(&entry)) {
     const LeaseHolder& holder = granted->holder;
     const About& about = holder.about;
-    const auto pid = about.pid ? std::optional<std::int64_t>(*about.pid) : std::nullopt;
+    // Not ?: with nullopt, of which g++ 12 thinks that its value might be read.
+    std::optional<std::int64_t> pid;
+    if (about.pid) {
+      pid.emplace(*about.pid);
+    }
     s.grant.run(holder.handle, granted->name, std::int64_t{holder.mode == Mode::shared ? 1 : 0}, holder.acquirer_id,
                 granted->request_id, static_cast<std::int64_t>(holder.token),
                 std::int64_t{std::chrono::ceil<std::chrono::milliseconds>(holder.ttl).count()}, in_us(about.since),
