@@ -92,6 +92,10 @@ asio::awaitable<void> Connection::run() {
         co_await ask_handler();
         going = co_await send_reply();
       }
+      if (going && !input_.empty()) {
+        // Who sends requests ahead gets one answer a turn, so that all others get theirs in between.
+        co_await asio::post(descriptor_.get_executor(), asio::use_awaitable);
+      }
     }
     if (!broken_) {
       co_await linger();

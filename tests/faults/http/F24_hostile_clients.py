@@ -213,5 +213,40 @@ def sent_ahead(stage):
     customer.happy(stage)
 
 
+def without_end(stage):
+    """clients that send requests ahead without end keep nobody waiting"""
+    server = stage.serve()
+    over = threading.Event()
+    requests = b"GET /v1/locks?name=n HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 500
+
+    def send(connection):
+        while not over.is_set():
+            connection.sendall(requests)
+
+    def take(connection):
+        while connection.recv(1 << 20):
+            pass
+
+    connections = [connect(server) for _ in range(3)]
+    takers = [threading.Thread(target=take, args=(connection,)) for connection in connections]
+    senders = [threading.Thread(target=send, args=(connection,)) for connection in connections]
+    for thread in takers + senders:
+        thread.start()
+    customer = Customer(server)
+    try:
+        until(lambda: len(customer.took) > 20, "a client that behaves was served")
+        slow = sorted(customer.took)[len(customer.took) // 2]
+        expect(slow < 0.2, f"it takes {slow:.3f} s to take a lock and give it back")
+    finally:
+        over.set()
+        for thread in senders:
+            thread.join()
+        for connection in connections:
+            connection.shutdown(socket.SHUT_WR)
+        for thread in takers:
+            thread.join()
+    customer.happy(stage)
+
+
 if __name__ == "__main__":
-    tell(slow_and_silent, nonsense, too_many, garbage_for_tls, sent_ahead)
+    tell(slow_and_silent, nonsense, too_many, garbage_for_tls, sent_ahead, without_end)
