@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-"$LOCKGATE" serve --listen "unix:$scratch/s" --store memory --max-ttl 5s 2>server.err &
+"$LOCKGATE" serve --listen "unix:$scratch/s" --store memory --max-ttl 8s 2>server.err &
 started="$started $!"
 server=$!
 wait_until has_text server.err 'listening on '

@@ -24,7 +24,7 @@ def nothing_is_granted_for_a_while(stage):
     hold = until(lambda: server.holders("job"), "the hold is taken back")
     expect(hold[0]["mode"] == "exclusive" and server.token("job") == holder.token, f"another hold: {hold}")
     expect(boot_time() < started + GRACE, "that was too late to show anything")
-    busy = stage.run("exec", server, "-n", "elsewhere", "--", "true", status=75)
+    busy = stage.run("exec", server, "-n", "--ttl", "2s", "elsewhere", "--", "true", status=75)
     expect("start" in busy.err, f"it is not told why: {busy.err}")
     after = stage.worker("after", "leave", "unwitnessed")
     late = stage.start("exec", server, "--ttl", "2s", "elsewhere", "--", *after.argv)
