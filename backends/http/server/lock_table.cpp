@@ -123,8 +123,8 @@ void LockTable::Impl::stop() {
   }
 }
 
-/// To be called after every change: counts it, and sees when the lock is to be looked at next. One that is empty is forgotten, all but its
-/// token.
+/// To be called after every change: counts it, and sees when the lock is to be looked at next. One that is empty is
+/// forgotten, all but its token.
 void LockTable::Impl::settle(const std::string& name) {
   const auto found = locks_.find(name);
   if (found == locks_.end()) {
