@@ -10,7 +10,7 @@ import threading
 import time
 
 from certificates import Authority
-from story import PATIENCE, boot_time, expect, tell, until
+from story import PATIENCE, SANITIZED, boot_time, expect, tell, until
 
 HEAD = b"POST /v1/acquire HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CASES = {
@@ -140,7 +140,7 @@ def slow_and_silent(stage):
     expect(set(ends.values()) <= {408, 0}, f"answered with {set(ends.values())}")
     for connection in silent:
         expect(status_of(connection) == 0, "a silent one was answered")
-    expect(memory_of(server) < memory + 32, f"{memory_of(server)} MB, and {memory} before")
+    expect(SANITIZED or memory_of(server) < memory + 32, f"{memory_of(server)} MB, and {memory} before")
     customer.happy(stage)
     for connection in slow + silent:
         connection.close()

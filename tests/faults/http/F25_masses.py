@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 
-from story import boot_time, expect, tell, until
+from story import SANITIZED, boot_time, expect, tell, until
 
 
 class Line:
@@ -42,7 +42,7 @@ def unknown_names(stage):
     before = memory_of(server)
     ask_for(range(300, 1500))
     expect(server.ask("GET", "/v1/locks")[1]["locks"] == [], "there are locks")
-    expect(memory_of(server) <= before + 4, f"{memory_of(server)} MB, and {before} before")
+    expect(SANITIZED or memory_of(server) <= before + 4, f"{memory_of(server)} MB, and {before} before")
 
 
 def many_locks(stage):
