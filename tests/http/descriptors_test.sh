@@ -9,6 +9,7 @@ needs python3
 # shellcheck disable=SC3045  # dash has ulimit -S and -H
 serve_with() {
   hard=$1 && shift
+  rm -f server.err  # that of the server before also says where it listens
   (
     ulimit -Sn 100 && ulimit -Hn "$hard" || exit 1
     exec "$LOCKGATE" serve --listen 127.0.0.1:0 --store memory --no-restart-grace "$@" 2>server.err
