@@ -39,7 +39,9 @@ void detach(KeeperOrder& order) {
   const int owner = order.owner ? fcntl(order.owner.release(), F_DUPFD_CLOEXEC, 10) : -1;
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    dup2(null, fd);
+    if (null < 0 || dup2(null, fd) < 0) {
+      close(fd);
+    }
   }
   order.link.reset(dup3(link, kLink, O_CLOEXEC));
   if (owner >= 0) {

@@ -215,8 +215,8 @@ std::optional<Setting<T>> from_variable(const Surroundings& surroundings, const 
 
 void resolve_options(Settings& settings, const SettingsInput& input, const Surroundings& surroundings,
                      const ConfiguredDefaults& configured) {
-  const auto first = [](auto said, const auto& in_file, auto fallback) {
-    return said ? *said : in_file ? *in_file : decltype(fallback){fallback};
+  const auto first = [](const auto& said, const auto& in_file, const auto& fallback) {
+    return said ? *said : in_file ? *in_file : fallback;
   };
   auto ttl = from_flag(input.ttl, "--ttl");
   if (ttl) {

@@ -17,6 +17,7 @@ constexpr std::chrono::seconds kRedrawEvery{1};
 
 std::vector<LockName> wanted_names(const Session& session) {
   std::vector<LockName> names;
+  names.reserve(session.line.names.size());
   for (const std::string& name : session.line.names) {
     names.emplace_back(name);
   }

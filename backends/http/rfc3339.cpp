@@ -13,7 +13,8 @@ std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   if (text.size() < digits || text.find_first_not_of("0123456789") < digits) {
     return std::nullopt;
   }
-  std::from_chars(text.data(), text.data() + digits, number);
+  const char* const first = text.data();
+  std::from_chars(first, first + digits, number);
   text.remove_prefix(digits);
   return number;
 }

@@ -125,12 +125,12 @@ void V1Acquire::rest_if_early(Duration took, Duration parked) {
 }
 
 std::optional<Grant> V1Acquire::take(const Granted& granted, BootTime sent) {
-  const Grant grant{.name = request_.name,
-                    .mode = request_.mode,
-                    .handle = granted.handle,
-                    .token = granted.token,
-                    .lifeline = -1,
-                    .lease = Lease{granted.ttl_left, sent}};
+  Grant grant{.name = request_.name,
+              .mode = request_.mode,
+              .handle = granted.handle,
+              .token = granted.token,
+              .lifeline = -1,
+              .lease = Lease{granted.ttl_left, sent}};
   const Duration age = BootClock::now() - sent;
   // An answer to a repeated request may be as old as the first one was.
   const bool whole = granted.ttl_left >= request_.ttl - request_.ttl / 10;

@@ -88,12 +88,12 @@ sigset_t only_sigpipe() {
 }
 
 void add(CurlHeaders& headers, const std::string& line) {
-  curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
+  curl_slist* const before = headers.release();
+  curl_slist* const longer = curl_slist_append(before, line.c_str());
+  headers.reset(longer == nullptr ? before : longer);
   if (longer == nullptr) {
     throw std::bad_alloc();
   }
-  static_cast<void>(headers.release());
-  headers.reset(longer);
 }
 
 void check_readable(const std::string& what, const std::string& path) {
