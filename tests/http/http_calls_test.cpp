@@ -160,6 +160,7 @@ TEST_CASE("many names are asked for in several requests") {
     return scripted::json(200, R"({"locks":[)" + locks + "]}");
   });
   std::vector<LockName> names;
+  names.reserve(100);
   for (int i = 0; i < 100; ++i) {
     names.emplace_back("a-rather-long-name-of-a-lock-" + std::to_string(i));
   }
