@@ -172,7 +172,9 @@ bool Server::read_one(int fd, std::string& buffer, Received& request) {
   std::size_t head = std::string::npos;
   std::size_t length = 0;
   while (true) {
-    if (head == std::string::npos && (head = buffer.find("\r\n\r\n")) != std::string::npos) {
+    const bool begun = head != std::string::npos;
+    head = begun ? head : buffer.find("\r\n\r\n");
+    if (!begun && head != std::string::npos) {
       parse_head(buffer.substr(0, head + 2), request);
       const auto found = request.headers.find("content-length");
       length = found == request.headers.end() ? 0 : std::stoul(found->second);

@@ -35,6 +35,7 @@ class FakeTree : public lockgate::ProcessTree {
   std::vector<ProcessInfo> survivors() override {
     explode();
     std::vector<ProcessInfo> all;
+    all.reserve(living_.size());
     for (const auto& [pid, process] : living_) {
       all.push_back(process);
     }
