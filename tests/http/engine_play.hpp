@@ -25,7 +25,7 @@ class Notes {
   std::size_t count(const std::string& what);
   /// The first one that has `part` in it; empty: none.
   std::string find(const std::string& part);
-  /// Waits for one that has `part` in it; empty after 10 s.
+  /// Waits for one that has `part` in it; empty after a minute.
   std::string wait_for_part(const std::string& part);
 
  private:
