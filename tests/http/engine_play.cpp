@@ -36,8 +36,9 @@ constexpr std::chrono::seconds kPatience{60};
 
 bool Notes::wait_for(const std::string& what, std::size_t times) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(
-      lock, kPatience, [&] { return static_cast<std::size_t>(std::count(notes_.begin(), notes_.end(), what)) >= times; });
+  return changed_.wait_for(lock, kPatience, [&] {
+    return static_cast<std::size_t>(std::count(notes_.begin(), notes_.end(), what)) >= times;
+  });
 }
 
 std::string Notes::find(const std::string& part) {
