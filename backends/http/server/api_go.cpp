@@ -3,12 +3,12 @@
 // reply of status 200. Behind it are our rules: each reader has a hold of its own, and a try leaves no place.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "backends/http/server/body.hpp"
 #include "backends/http/server/refusal.hpp"
 #include "backends/http/server/routes.hpp"
+#include "core/duration.hpp"
 
 namespace lockgate::server {
 namespace {
@@ -49,10 +49,18 @@ Reply Routes::go_acquire(Context& context) {
   const LockName name = body.name("lockName");
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
+  if (world_.max_ttl < kGoTtl) {
+    // Its clients count on ten seconds, whatever they get: a shorter lease would let a second one in beside them.
+    HttpReply refused = acquired("", "",
+                                 fmt::format("this server grants leases of at most {}, and those of this protocol are "
+                                             "{} long: have its --max-ttl raised",
+                                             format_duration(world_.max_ttl), format_duration(kGoTtl)));
+    co_return refused;
+  }
   LeaseWish wish;
   wish.acquirer_id = options.line("acquirerId", kMaxId);
   wish.mode = options.flag("shared") ? Mode::shared : Mode::exclusive;
-  wish.ttl = std::min<Duration>(kGoTtl, world_.max_ttl);
+  wish.ttl = kGoTtl;
   wish.keep_place = wish.acquirer_id.empty() ? Duration::zero() : Duration(kKeepPlace);
   wish.about.host = context.exchange.request().peer.address;
   wish.about.principal = context.caller.principal;
