@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/lock_json.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace lockgate {
@@ -51,6 +52,12 @@ std::string text_of(const Json& json) {
 }
 
 }  // namespace
+
+std::string json_string(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  return plain ? '"' + std::string(text) + '"' : text_of(Json(text));
+}
 
 std::string holder_json(const HolderInfo& holder) {
   return text_of(to_json(holder));

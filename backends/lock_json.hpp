@@ -3,13 +3,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/lock.hpp"
 
 namespace lockgate {
 
-// Each returns one object on one line, as text. Bytes that are no UTF-8 are replaced. Handles are in none of them.
+// Each returns JSON on one line. Bytes that are no UTF-8 are replaced. Handles are in none of them.
 
+/// `text` as a string of JSON, with its quotes.
+std::string json_string(std::string_view text);
 /// {"name","key","mode","state","fencing_token","holders":[...],"waiters":[...]}
 std::string lock_json(const LockState& lock);
 /// {"id","mode","host","pid","user","command","reason","value","acquired_at","expires_at"}

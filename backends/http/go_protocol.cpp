@@ -11,10 +11,10 @@ namespace {
 using Json = nlohmann::json;
 
 Json parse(std::string_view body) {
-  if (const auto flaw = find_json_flaw(body, kMaxJsonDepth)) {
+  Json json;
+  if (const auto flaw = read_json(body, kMaxJsonDepth, json)) {
     throw NotUnderstood{flaw->what};
   }
-  Json json = Json::parse(body);
   if (!json.is_object()) {
     throw NotUnderstood{"it is no JSON object"};
   }

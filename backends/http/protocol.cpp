@@ -20,10 +20,10 @@ using Json = nlohmann::json;
 constexpr std::int64_t kMaxMillis = std::int64_t{366} * 24 * 3600 * 1000;
 
 Json parse_object(std::string_view body) {
-  if (const auto flaw = find_json_flaw(body, kMaxJsonDepth)) {
+  Json json;
+  if (const auto flaw = read_json(body, kMaxJsonDepth, json)) {
     throw NotUnderstood{flaw->what};
   }
-  Json json = Json::parse(body);
   if (!json.is_object()) {
     throw NotUnderstood{"it is no JSON object"};
   }

@@ -3,17 +3,14 @@
 // reply of status 200. Behind it are our rules: each reader has a hold of its own, and a try leaves no place.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "backends/http/server/body.hpp"
 #include "backends/http/server/refusal.hpp"
 #include "backends/http/server/routes.hpp"
+#include "backends/lock_json.hpp"
 #include "core/duration.hpp"
 
 namespace lockgate::server {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kGoTtl{10};
 // Its clients ask again every two seconds. One who has missed two turns does not come back.
@@ -23,12 +20,13 @@ constexpr std::size_t kMaxHandle = 128;
 constexpr auto kShouldWait = "should wait";
 constexpr auto kNoLease = "no existing lock lease found";
 
-HttpReply reply_of(const Json& json) {
-  return json_reply(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+HttpReply acquired(const std::string& handle, const std::string& name, std::string_view error) {
+  return json_reply(fmt::format(R"({{"lockHandle":{{"uuid":{},"lockName":{}}},"err":{}}})", json_string(handle),
+                                json_string(name), json_string(error)));
 }
 
-HttpReply acquired(const std::string& handle, const std::string& name, std::string_view error) {
-  return reply_of({{"lockHandle", {{"uuid", handle}, {"lockName", name}}}, {"err", error}});
+HttpReply answered(HandleAnswer answer) {
+  return json_reply(fmt::format(R"({{"err":{}}})", json_string(answer == HandleAnswer::done ? "" : kNoLease)));
 }
 
 struct Handle {
@@ -83,7 +81,7 @@ Reply Routes::go_renew(Context& context) {
   context.lock = handle.name.text();
   demand(context.caller, Role::lock, context.lock);
   const RenewAnswer answer = world_.table.renew({handle.name, handle.uuid, context.caller.principal, {}, {}, {}});
-  HttpReply reply = reply_of({{"err", answer.answer == HandleAnswer::done ? "" : kNoLease}});
+  HttpReply reply = answered(answer.answer);
   co_return reply;
 }
 
@@ -100,7 +98,7 @@ Reply Routes::go_release(Context& context) {
                   .message = "the server cannot write its journal",
                   .hint = "is its disk full?"};
   }
-  HttpReply reply = reply_of({{"err", answer == HandleAnswer::done ? "" : kNoLease}});
+  HttpReply reply = answered(answer);
   co_return reply;
 }
 

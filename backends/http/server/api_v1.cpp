@@ -72,14 +72,22 @@ About read_about(const Body& body, const std::string& principal) {
   return about;
 }
 
-AcquireOrder read_order(const Body& body, const std::string& principal, Duration longest_ttl, Duration wait) {
+/// What is parked keeps nothing of the body but this.
+struct Asked {
+  AcquireOrder order;
+  milliseconds wait;
+};
+
+Asked read_acquire(const std::string& text, const std::string& principal, Duration longest_ttl) {
+  const Body body(text);
+  const milliseconds wait(body.number("wait_ms", 0, kLongestWait).value_or(0));
   LeaseWish wish;
   wish.acquirer_id = body.line("acquirer_id", kMaxId);
   wish.mode = body.mode();
   wish.ttl = read_new_ttl(body, longest_ttl);
   wish.pass_queue = body.flag("pass_queue");
   wish.about = read_about(body, principal);
-  const bool waits = wait > Duration::zero();
+  const bool waits = wait.count() > 0;
   wish.keep_place = waits ? Duration(kKeepPlace) : Duration::zero();
   if (waits && wish.acquirer_id.empty()) {
     throw Refusal{.status = 422,
@@ -88,18 +96,16 @@ AcquireOrder read_order(const Body& body, const std::string& principal, Duration
                   .hint = "choose a random one and keep it until the lock is had",
                   .member = "acquirer_id"};
   }
-  return {body.name(), std::move(wish), body.needed_line("request_id", kMaxHandle),
-          waits ? AcquireOrder::Wait::park : AcquireOrder::Wait::no};
+  return {{body.name(), std::move(wish), body.needed_line("request_id", kMaxHandle),
+           waits ? AcquireOrder::Wait::park : AcquireOrder::Wait::no},
+          wait};
 }
 
 HttpReply granted(const AcquireAnswer& answer) {
   const LeaseHolder& holder = answer.holder;
-  return json_reply(text_of({{"outcome", "granted"},
-                             {"handle", holder.handle},
-                             {"id", public_id_text(holder.handle)},
-                             {"fencing_token", holder.token},
-                             {"ttl_ms", in_ms(answer.ttl_left)},
-                             {"waited", answer.waited}}));
+  return json_reply(fmt::format(
+      R"({{"outcome":"granted","handle":{},"id":"{}","fencing_token":{},"ttl_ms":{},"waited":{}}})",
+      json_string(holder.handle), public_id_text(holder.handle), holder.token, in_ms(answer.ttl_left), answer.waited));
 }
 
 [[noreturn]] void refuse_unwritten() {
@@ -177,14 +183,13 @@ Reply Routes::service(Context& context) {
 }
 
 Reply Routes::acquire(Context& context) {
-  const Body body(context.exchange.request().body);
-  const milliseconds wait(body.number("wait_ms", 0, kLongestWait).value_or(0));
-  AcquireOrder order = read_order(body, context.caller.principal, world_.max_ttl, wait);
-  const LockName name = order.name;
+  Asked asked = read_acquire(context.exchange.take_body(), context.caller.principal, world_.max_ttl);
+  const LockName name = asked.order.name;
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
+  const BootTime until = BootClock::now() + asked.wait;
   const AcquireAnswer answer =
-      co_await acquire_and_wait(context.exchange, world_.table, std::move(order), BootClock::now() + wait);
+      co_await acquire_and_wait(context.exchange, world_.table, std::move(asked.order), until);
   using Kind = AcquireAnswer::Kind;
   if (answer.kind == Kind::granted) {
     HttpReply reply = granted(answer);
@@ -201,7 +206,7 @@ Reply Routes::acquire(Context& context) {
     holders += (holders.empty() ? "" : ",") + holder_json(holder);
   }
   Json json = {
-      {"outcome", "wait"}, {"position", answer.ahead + 1}, {"keep_ms", wait.count() > 0 ? kKeepPlace.count() : 0}};
+      {"outcome", "wait"}, {"position", answer.ahead + 1}, {"keep_ms", asked.wait.count() > 0 ? kKeepPlace.count() : 0}};
   if (answer.kind == Kind::grace) {
     json["grace_ms"] = in_ms(answer.grace_left);
     json["note"] =
@@ -232,7 +237,8 @@ Reply Routes::renew(Context& context) {
   }
   const RenewAnswer answer = world_.table.renew(order);
   check_handle(answer.answer, name);
-  HttpReply reply = json_reply(text_of({{"ttl_ms", in_ms(answer.holder.ttl)}, {"fencing_token", answer.holder.token}}));
+  HttpReply reply = json_reply(
+      fmt::format(R"({{"ttl_ms":{},"fencing_token":{}}})", in_ms(answer.holder.ttl), answer.holder.token));
   co_return reply;
 }
 

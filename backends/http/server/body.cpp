@@ -21,26 +21,15 @@ namespace {
 
 }  // namespace
 
-struct Body::Json {
-  nlohmann::json value;
-
-  /// Null where it is missing.
-  [[nodiscard]] const nlohmann::json* find(std::string_view member) const {
-    const auto found = value.find(member);
-    return found == value.end() || found->is_null() ? nullptr : &*found;
-  }
-};
-
-Body::Body(std::string_view text) : json_(std::make_unique<Json>()) {
-  if (const auto flaw = find_json_flaw(text, kMaxJsonDepth)) {
+Body::Body(std::string_view text) : whole_(std::make_unique<nlohmann::json>()), object_(whole_.get()) {
+  if (const auto flaw = read_json(text, kMaxJsonDepth, *whole_)) {
     throw Refusal{.status = 400,
                   .code = "bad_json",
                   .message = fmt::format("the body is no JSON: at byte {}, {}", flaw->offset, flaw->what),
                   .hint = "send one JSON object",
                   .offset = flaw->offset};
   }
-  json_->value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!json_->value.is_object()) {
+  if (!whole_->is_object()) {
     throw Refusal{.status = 400,
                   .code = "bad_json",
                   .message = "the body is JSON, but no object",
@@ -49,13 +38,19 @@ Body::Body(std::string_view text) : json_(std::make_unique<Json>()) {
   }
 }
 
-Body::Body(std::unique_ptr<Json> json) : json_(std::move(json)) {
+Body::Body(const nlohmann::json* object) : object_(object) {
 }
+
 Body::Body(Body&&) noexcept = default;
 Body::~Body() = default;
 
+const nlohmann::json* Body::find(std::string_view member) const {
+  const auto found = object_->find(member);
+  return found == object_->end() || found->is_null() ? nullptr : &*found;
+}
+
 std::optional<std::string> Body::text(std::string_view member, std::size_t longest) const {
-  const auto* const found = json_->find(member);
+  const auto* const found = find(member);
   if (found == nullptr) {
     return std::nullopt;
   }
@@ -78,7 +73,7 @@ std::string Body::line(std::string_view member, std::size_t longest) const {
 }
 
 std::string Body::needed_line(std::string_view member, std::size_t longest) const {
-  if (json_->find(member) == nullptr) {
+  if (find(member) == nullptr) {
     refuse(member, "is missing");
   }
   auto found = line(member, longest);
@@ -89,7 +84,7 @@ std::string Body::needed_line(std::string_view member, std::size_t longest) cons
 }
 
 LockName Body::name(std::string_view member) const {
-  const auto* const found = json_->find(member);
+  const auto* const found = find(member);
   if (found == nullptr || !found->is_string()) {
     refuse(member, found == nullptr ? "is missing" : "is no text");
   }
@@ -113,7 +108,7 @@ Mode Body::mode() const {
 }
 
 std::optional<std::int64_t> Body::number(std::string_view member, std::int64_t least, std::int64_t most) const {
-  const auto* const found = json_->find(member);
+  const auto* const found = find(member);
   if (found == nullptr) {
     return std::nullopt;
   }
@@ -129,7 +124,7 @@ std::optional<std::int64_t> Body::number(std::string_view member, std::int64_t l
 }
 
 bool Body::flag(std::string_view member) const {
-  const auto* const found = json_->find(member);
+  const auto* const found = find(member);
   if (found != nullptr && !found->is_boolean()) {
     refuse(member, "is neither true nor false");
   }
@@ -137,20 +132,19 @@ bool Body::flag(std::string_view member) const {
 }
 
 Body Body::needed_object(std::string_view member) const {
-  if (json_->find(member) == nullptr) {
+  if (find(member) == nullptr) {
     refuse(member, "is missing");
   }
   return object(member);
 }
 
 Body Body::object(std::string_view member) const {
-  const auto* const found = json_->find(member);
+  const auto* const found = find(member);
   if (found != nullptr && !found->is_object()) {
     refuse(member, "is no object");
   }
-  auto json = std::make_unique<Json>();
-  json->value = found == nullptr ? nlohmann::json::object() : *found;
-  return Body(std::move(json));
+  static const auto kEmpty = nlohmann::json::object();
+  return Body(found == nullptr ? &kEmpty : found);
 }
 
 }  // namespace lockgate::server

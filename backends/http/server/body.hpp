@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,14 +36,17 @@ class Body {
   [[nodiscard]] std::optional<std::int64_t> number(std::string_view member, std::int64_t least,
                                                    std::int64_t most) const;
   [[nodiscard]] bool flag(std::string_view member) const;
-  /// An object within; one without members where it is missing.
+  /// An object within, which lives no longer than this; one without members where it is missing.
   [[nodiscard]] Body object(std::string_view member) const;
   [[nodiscard]] Body needed_object(std::string_view member) const;
 
  private:
-  struct Json;
-  explicit Body(std::unique_ptr<Json> json);
-  std::unique_ptr<Json> json_;
+  explicit Body(const nlohmann::json* object);
+  /// Null where it is missing.
+  [[nodiscard]] const nlohmann::json* find(std::string_view member) const;
+
+  std::unique_ptr<nlohmann::json> whole_;  // null: this is an object within another
+  const nlohmann::json* object_ = nullptr;
 };
 
 }  // namespace lockgate::server

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "backends/http/server/asio.hpp"
 #include "backends/http/server/channel.hpp"
@@ -60,6 +61,7 @@ class Connection final : public Exchange {
   [[nodiscard]] Admission admission() const { return admission_; }
 
   [[nodiscard]] const HttpRequest& request() const override { return request_; }
+  std::string take_body() override { return std::exchange(request_.body, {}); }
   asio::awaitable<Unparked> park(std::optional<BootTime> until, bool watch_client) override;
   bool is_connected() override;
   void wake() override;

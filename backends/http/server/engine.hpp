@@ -24,6 +24,8 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const HttpRequest& request() const = 0;
+  /// The body of the request, which has none then: what is parked for long is not to keep it.
+  virtual std::string take_body() = 0;
 
   /// Suspends the handler until wake(), `until` (nullopt: no limit), the client's hanging up (noticed at once: its FIN
   /// or RST), or the server's stopping. A wake() that came before counts: it then returns at once. A client that only

@@ -4,8 +4,7 @@
 #include "backends/http/server/request_reader.hpp"
 
 #include <algorithm>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/basic_parser.hpp>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -17,8 +16,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
-using Parser = http::request_parser<http::empty_body>;
-using Fields = Parser::value_type;
+using Text = boost::beast::string_view;
+using boost::beast::error_code;
 
 constexpr std::size_t kMaxFields = 128;
 constexpr std::size_t kRestOfRequestLine = 64;  // method, version and two spaces
@@ -32,30 +31,78 @@ constexpr Refusal bad(std::string_view message) {
   return {400, "bad_request", message};
 }
 
-std::string_view view(boost::beast::string_view text) {
+std::string_view view(Text text) {
   return {text.data(), text.size()};
-}
-
-std::string text_of(const Fields& fields, http::field name) {
-  return std::string(view(fields[name]));
 }
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// Fields that mean something else to whoever takes the other one of two.
-bool is_given_twice(const Fields& fields) {
-  for (const auto name : {http::field::host, http::field::content_length, http::field::transfer_encoding,
-                          http::field::authorization, http::field::origin, http::field::expect}) {
-    if (fields.count(name) > 1) {
-      return true;
+/// Of the head's fields, those that are asked for here. The texts are those of the head itself.
+class HeadParser final : public http::basic_parser<true> {
+ public:
+  struct Field {
+    http::field name;
+    Text value = {};
+    int count = 0;  // how often it stands there; the value is the first
+  };
+
+  Text method;
+  Text target;
+  int version = 11;
+  Field host{http::field::host};
+  Field content_length_field{http::field::content_length};
+  Field transfer_encoding{http::field::transfer_encoding};
+  Field authorization{http::field::authorization};
+  Field origin{http::field::origin};
+  Field expect{http::field::expect};
+  Field accept{http::field::accept};
+  Field user_agent{http::field::user_agent};
+  Field last_event_id{http::field::unknown};
+
+ private:
+  Field* find(http::field name, Text text) {
+    if (name == http::field::unknown) {
+      return boost::beast::iequals(text, "Last-Event-ID") ? &last_event_id : nullptr;
+    }
+    for (Field* field : {&host, &content_length_field, &transfer_encoding, &authorization, &origin, &expect, &accept,
+                         &user_agent}) {
+      if (field->name == name) {
+        return field;
+      }
+    }
+    return nullptr;
+  }
+
+  void on_request_impl(http::verb /*verb*/, Text verb_text, Text target_text, int its_version,
+                       error_code& /*error*/) override {
+    method = verb_text;
+    target = target_text;
+    version = its_version;
+  }
+  void on_field_impl(http::field name, Text name_text, Text value, error_code& /*error*/) override {
+    if (Field* const field = find(name, name_text); field != nullptr && field->count++ == 0) {
+      field->value = value;
     }
   }
-  return false;
+  // The rest is never called: of a request, or with a body, which is not read here.
+  void on_response_impl(int /*code*/, Text /*reason*/, int /*version*/, error_code& /*error*/) override {}
+  void on_header_impl(error_code& /*error*/) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>& /*length*/, error_code& /*error*/) override {}
+  std::size_t on_body_impl(Text /*body*/, error_code& /*error*/) override { return 0; }
+  void on_chunk_header_impl(std::uint64_t /*size*/, Text /*extensions*/, error_code& /*error*/) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t /*left*/, Text /*body*/, error_code& /*error*/) override { return 0; }
+  void on_finish_impl(error_code& /*error*/) override {}
+};
+
+/// Fields that mean something else to whoever takes the other one of two.
+bool is_given_twice(const HeadParser& head) {
+  return head.host.count > 1 || head.content_length_field.count > 1 || head.transfer_encoding.count > 1 ||
+         head.authorization.count > 1 || head.origin.count > 1 || head.expect.count > 1;
 }
 
-Refusal refusal_for(const boost::beast::error_code& error) {
+Refusal refusal_for(const error_code& error) {
   if (error == http::error::bad_version) {
     return bad("only HTTP/1.0 and HTTP/1.1 are spoken here");
   }
@@ -68,32 +115,32 @@ Refusal refusal_for(const boost::beast::error_code& error) {
   return bad("the request line or a header field is malformed");
 }
 
-std::optional<Refusal> check_framing(const Fields& fields) {
-  if (is_given_twice(fields)) {
+std::optional<Refusal> check_framing(const HeadParser& head) {
+  if (is_given_twice(head)) {
     return bad("a header field that may be there once is there twice");
   }
-  const bool counted = fields.count(http::field::content_length) != 0;
-  const bool encoded = fields.count(http::field::transfer_encoding) != 0;
+  const bool counted = head.content_length_field.count != 0;
+  const bool encoded = head.transfer_encoding.count != 0;
   if (counted && encoded) {
     return bad("Content-Length and Transfer-Encoding exclude each other");
   }
-  if (counted && !is_number(view(fields[http::field::content_length]))) {
+  if (counted && !is_number(view(head.content_length_field.value))) {
     return bad("the Content-Length is no number");
   }
-  if (encoded && (fields.version() < 11 || !boost::beast::iequals(fields[http::field::transfer_encoding], "chunked"))) {
+  if (encoded && (head.version < 11 || !boost::beast::iequals(head.transfer_encoding.value, "chunked"))) {
     return bad("of the transfer encodings only chunked is understood, in HTTP/1.1");
   }
   return std::nullopt;
 }
 
-std::optional<Refusal> check_meaning(const Fields& fields) {
-  if (fields.version() >= 11 && fields.count(http::field::host) == 0) {
+std::optional<Refusal> check_meaning(const HeadParser& head) {
+  if (head.version >= 11 && head.host.count == 0) {
     return bad("the Host header field is missing");
   }
-  if (!is_host(view(fields[http::field::host]))) {
+  if (!is_host(view(head.host.value))) {
     return bad("the Host header field is no name or address");
   }
-  if (fields.count(http::field::expect) != 0 && !boost::beast::iequals(fields[http::field::expect], "100-continue")) {
+  if (head.expect.count != 0 && !boost::beast::iequals(head.expect.value, "100-continue")) {
     return Refusal{417, "bad_request", "of the expectations only 100-continue is understood"};
   }
   return std::nullopt;
@@ -239,44 +286,43 @@ RequestReader::Verdict RequestReader::check_line(const std::string& input, std::
   return {};
 }
 
-RequestReader::Verdict RequestReader::parse_head(std::string_view head) {
-  Parser parser;
-  parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
-  parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // none at all would mean 0 to Boost 1.74
-  boost::beast::error_code error;
-  parser.put(boost::asio::buffer(head.data(), head.size()), error);
-  const Fields& fields = parser.get();
-  if (error || !parser.is_header_done()) {
+RequestReader::Verdict RequestReader::parse_head(std::string_view text) {
+  HeadParser head;
+  head.header_limit(static_cast<std::uint32_t>(text.size() + 1));
+  head.body_limit(std::numeric_limits<std::uint64_t>::max());  // none at all would mean 0 to Boost 1.74
+  error_code error;
+  head.put(boost::asio::buffer(text.data(), text.size()), error);
+  if (error || !head.is_header_done()) {
     return refusal_for(error);
   }
-  for (const auto& flaw : {check_framing(fields), check_meaning(fields)}) {
-    if (flaw) {
+  for (const auto check : {check_framing, check_meaning}) {
+    if (const auto flaw = check(head)) {
       return *flaw;
     }
   }
-  auto target = parse_request_target(view(fields.target()));
+  auto target = parse_request_target(view(head.target));
   if (!target) {
     return bad("the target of the request is no path, or is wrongly percent-encoded");
   }
   HttpRequest& request = result_.request;
-  request.method = std::string(view(fields.method_string()));
+  request.method = view(head.method);
   request.path = std::move(target->path);
   request.query = std::move(target->query);
-  request.host = target->authority.empty() ? text_of(fields, http::field::host) : std::move(target->authority);
-  request.authorization = text_of(fields, http::field::authorization);
-  request.origin = text_of(fields, http::field::origin);
-  request.accept = text_of(fields, http::field::accept);
-  request.user_agent = text_of(fields, http::field::user_agent);
-  request.last_event_id = std::string(view(fields["Last-Event-ID"]));
-  result_.minor_version = fields.version() >= 11 ? 1 : 0;
-  result_.keep_alive = fields.keep_alive();
+  request.host = target->authority.empty() ? std::string(view(head.host.value)) : std::move(target->authority);
+  request.authorization = view(head.authorization.value);
+  request.origin = view(head.origin.value);
+  request.accept = view(head.accept.value);
+  request.user_agent = view(head.user_agent.value);
+  request.last_event_id = view(head.last_event_id.value);
+  result_.minor_version = head.version >= 11 ? 1 : 0;
+  result_.keep_alive = head.keep_alive();
 
-  body_left_ = parser.content_length().value_or(0);
+  body_left_ = head.content_length().value_or(0);
   if (body_left_ > limits_.body) {
     return kBodyTooLarge;
   }
-  state_ = parser.chunked() ? State::chunk_line : body_left_ > 0 ? State::counted_body : State::whole;
-  waits_for_continue_ = fields.count(http::field::expect) != 0 && result_.minor_version >= 1;
+  state_ = head.chunked() ? State::chunk_line : body_left_ > 0 ? State::counted_body : State::whole;
+  waits_for_continue_ = head.expect.count != 0 && result_.minor_version >= 1;
   return {};
 }
 

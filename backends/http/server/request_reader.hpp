@@ -55,7 +55,7 @@ class RequestReader {
   Verdict read_head(std::string& input);
   [[nodiscard]] Verdict scan_head(const std::string& input);
   [[nodiscard]] Verdict check_line(const std::string& input, std::size_t end);
-  Verdict parse_head(std::string_view head);
+  Verdict parse_head(std::string_view text);
   Verdict step(std::string_view& rest);
   Verdict read_chunk_line(std::string_view& rest);
   Verdict read_trailer(std::string_view& rest);
