@@ -41,12 +41,24 @@ Handle read_handle(const Body& body) {
 
 }  // namespace
 
-Reply Routes::go_acquire(Context& context) {
-  const Body body(context.exchange.request().body);
+AcquireOrder Routes::go_order(Context& context) {
+  const Body body(context.exchange.take_body());
   const Body options = body.object("opts");
-  const LockName name = body.name("lockName");
+  LockName name = body.name("lockName");
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
+  LeaseWish wish;
+  wish.acquirer_id = options.line("acquirerId", kMaxId);
+  wish.mode = options.flag("shared") ? Mode::shared : Mode::exclusive;
+  wish.ttl = kGoTtl;
+  wish.keep_place = wish.acquirer_id.empty() ? Duration::zero() : Duration(kKeepPlace);
+  wish.about.host = context.exchange.request().peer.address;
+  wish.about.principal = context.caller.principal;
+  return {std::move(name), std::move(wish), "", AcquireOrder::Wait::no};
+}
+
+Reply Routes::go_acquire(Context& context) {
+  AcquireOrder order = go_order(context);
   if (world_.max_ttl < kGoTtl) {
     // Its clients count on ten seconds, whatever they get: a shorter lease would let a second one in beside them.
     HttpReply refused = acquired("", "",
@@ -55,16 +67,10 @@ Reply Routes::go_acquire(Context& context) {
                                              format_duration(world_.max_ttl), format_duration(kGoTtl)));
     co_return refused;
   }
-  LeaseWish wish;
-  wish.acquirer_id = options.line("acquirerId", kMaxId);
-  wish.mode = options.flag("shared") ? Mode::shared : Mode::exclusive;
-  wish.ttl = kGoTtl;
-  wish.keep_place = wish.acquirer_id.empty() ? Duration::zero() : Duration(kKeepPlace);
-  wish.about.host = context.exchange.request().peer.address;
-  wish.about.principal = context.caller.principal;
-  AcquireOrder order{name, std::move(wish), "", AcquireOrder::Wait::no};
-  const AcquireAnswer answer =
-      co_await acquire_and_wait(context.exchange, world_.table, std::move(order), BootTime::max());
+  const LockName name = order.name;
+  PendingWish wish(context.exchange, world_.table, std::move(order));
+  co_await wish.wait(BootTime::max());
+  const AcquireAnswer answer = wish.answer();
   const bool granted = answer.kind == AcquireAnswer::Kind::granted;
   // Whatever else it is (a limit, a full disk, a server that stops), its client may ask again.
   HttpReply reply =

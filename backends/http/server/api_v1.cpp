@@ -182,31 +182,50 @@ Reply Routes::service(Context& context) {
   co_return reply;
 }
 
-Reply Routes::acquire(Context& context) {
+/// What stays of a request to acquire while it is parked.
+struct Routes::AcquireCall {
+  LockName name;
+  milliseconds wait;
+  std::unique_ptr<PendingWish> wish;
+};
+
+Routes::AcquireCall Routes::begin_acquire(Context& context) {
   Asked asked = read_acquire(context.exchange.take_body(), context.caller.principal, world_.max_ttl);
-  const LockName name = asked.order.name;
+  LockName name = asked.order.name;
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
-  const BootTime until = BootClock::now() + asked.wait;
-  const AcquireAnswer answer =
-      co_await acquire_and_wait(context.exchange, world_.table, std::move(asked.order), until);
+  return {std::move(name), asked.wait,
+          std::make_unique<PendingWish>(context.exchange, world_.table, std::move(asked.order))};
+}
+
+// The frame lives while the request is parked: it holds next to nothing.
+Reply Routes::acquire(Context& context) {
+  const AcquireCall call = begin_acquire(context);
+  co_await call.wish->wait(context.began + call.wait);
+  HttpReply reply = end_acquire(call);
+  co_return reply;
+}
+
+HttpReply Routes::end_acquire(const AcquireCall& call) {
   using Kind = AcquireAnswer::Kind;
+  const AcquireAnswer answer = call.wish->answer();
   if (answer.kind == Kind::granted) {
     HttpReply reply = granted(answer);
-    reply.if_unwritten = [this, name, holder = answer.holder] { world_.table.not_heard_of(name, holder); };
-    co_return reply;
+    reply.if_unwritten = [this, name = call.name, holder = answer.holder] { world_.table.not_heard_of(name, holder); };
+    return reply;
   }
   const bool waits = answer.kind == Kind::must_wait || answer.kind == Kind::grace || answer.kind == Kind::superseded;
   if (!waits) {
     refuse_answer(answer);
   }
   std::string holders;
-  for (HolderInfo& holder : world_.table.holders(name, kHoldersTold)) {
+  for (HolderInfo& holder : world_.table.holders(call.name, kHoldersTold)) {
     holder.published.value.reset();  // who waits has no use for them, and together they may be megabytes
     holders += (holders.empty() ? "" : ",") + holder_json(holder);
   }
-  Json json = {
-      {"outcome", "wait"}, {"position", answer.ahead + 1}, {"keep_ms", asked.wait.count() > 0 ? kKeepPlace.count() : 0}};
+  Json json = {{"outcome", "wait"},
+               {"position", answer.ahead + 1},
+               {"keep_ms", call.wait.count() > 0 ? kKeepPlace.count() : 0}};
   if (answer.kind == Kind::grace) {
     json["grace_ms"] = in_ms(answer.grace_left);
     json["note"] =
@@ -215,8 +234,7 @@ Reply Routes::acquire(Context& context) {
   }
   std::string text = text_of(json);
   text.pop_back();  // the brace, for what is JSON already
-  HttpReply reply = json_reply(text + ",\"holders\":[" + holders + "]}");
-  co_return reply;
+  return json_reply(text + ",\"holders\":[" + holders + "]}");
 }
 
 Reply Routes::renew(Context& context) {

@@ -65,8 +65,9 @@ const Routes::Entry* Routes::find(const HttpRequest& request) {
   return found == all.end() ? nullptr : &*found;
 }
 
-Reply Routes::dispatch(Context& context, const Entry* entry) {
+Reply Routes::dispatch(Context& context) {
   const HttpRequest& request = context.exchange.request();
+  const Entry* const entry = context.entry;
   if (entry == nullptr) {
     std::vector<std::string> paths;
     for (const Entry& known : entries()) {
@@ -92,24 +93,26 @@ Reply Routes::dispatch(Context& context, const Entry* entry) {
 }
 
 Reply Routes::answer(Exchange& exchange) {
-  const BootTime began = BootClock::now();
-  const HttpRequest& request = exchange.request();
-  const Entry* entry = find(request);
-  Context context{exchange, {}, {}};
+  Context context{exchange, BootClock::now(), find(exchange.request())};
   HttpReply reply;
   try {
-    reply = co_await dispatch(context, entry);
+    reply = co_await dispatch(context);
   } catch (const Refusal& refusal) {
     reply = to_reply(refusal);
   }
-  const auto took = BootClock::now() - began;
-  const std::string_view route = entry == nullptr ? std::string_view("other") : entry->path;
-  world_.metrics.on_request(route, reply.status, took);
-  if (world_.note) {
-    world_.note({request.method, request.path, route, &request.peer, context.caller.principal, context.lock,
-                 reply.status, took});
-  }
+  tell(context, reply.status);
   co_return reply;
+}
+
+void Routes::tell(const Context& context, int status) {
+  const HttpRequest& request = context.exchange.request();
+  const auto took = BootClock::now() - context.began;
+  const std::string_view route = context.entry == nullptr ? std::string_view("other") : context.entry->path;
+  world_.metrics.on_request(route, status, took);
+  if (world_.note) {
+    world_.note({request.method, request.path, route, &request.peer, context.caller.principal, context.lock, status,
+                 took});
+  }
 }
 
 // ---- for operators and people

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "backends/http/server/access.hpp"
+#include "backends/http/server/acquire_wait.hpp"
 #include "backends/http/server/engine.hpp"
 #include "backends/http/server/lock_table.hpp"
 #include "backends/http/server/metrics.hpp"
@@ -50,10 +51,13 @@ class Routes {
 
  private:
   /// A request on its way: who sent it, and what it turned out to be about.
+  struct Entry;
   struct Context {
     Exchange& exchange;
-    Caller caller;
-    std::string lock;
+    BootTime began;
+    const Entry* entry;  // null: there is no such path
+    Caller caller = {};
+    std::string lock = {};
   };
   using Route = Reply (Routes::*)(Context&);
   struct Entry {
@@ -63,13 +67,16 @@ class Routes {
     Route route;
   };
   static std::span<const Entry> entries();
-  /// Null: there is no such path.
   static const Entry* find(const HttpRequest& request);
-  Reply dispatch(Context& context, const Entry* entry);
+  Reply dispatch(Context& context);
+  void tell(const Context& context, int status);
 
   // /v1/, in api_v1.cpp
   Reply service(Context& context);
   Reply acquire(Context& context);
+  struct AcquireCall;
+  AcquireCall begin_acquire(Context& context);
+  HttpReply end_acquire(const AcquireCall& call);
   Reply renew(Context& context);
   Reply release(Context& context);
   Reply leave(Context& context);
@@ -79,6 +86,7 @@ class Routes {
   Reply events(Context& context);  // api_events.cpp
   // the Go library's, in api_go.cpp
   Reply go_acquire(Context& context);
+  AcquireOrder go_order(Context& context);
   Reply go_renew(Context& context);
   Reply go_release(Context& context);
   // for operators and people, in routes.cpp
@@ -91,13 +99,6 @@ class Routes {
   World world_;
   bool stopping_ = false;
 };
-
-/// Asks the table for a lock, and waits until `until` in the way that suits `order`. The answer is `stopping` also
-/// where the client hung up: nobody hears it then.
-boost::asio::awaitable<AcquireAnswer> acquire_and_wait(Exchange& exchange, LockTable& table, AcquireOrder order,
-                                                       BootTime until);
-/// Gives a hold back, and waits until that is durable.
-boost::asio::awaitable<HandleAnswer> release_and_wait(Exchange& exchange, LockTable& table, ReleaseOrder order);
 
 HttpReply json_reply(std::string body);
 
