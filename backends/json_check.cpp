@@ -47,9 +47,7 @@ class Builder {
   std::optional<JsonFlaw> flaw;
 
  private:
-  Json& place() {
-    return open_.empty() ? root_ : open_.back()->is_array() ? open_.back()->emplace_back() : *member_;
-  }
+  Json& place() { return open_.empty() ? root_ : open_.back()->is_array() ? open_.back()->emplace_back() : *member_; }
   template <typename Value>
   bool put(Value&& value) {
     place() = std::forward<Value>(value);

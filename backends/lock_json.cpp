@@ -54,8 +54,8 @@ std::string text_of(const Json& json) {
 }  // namespace
 
 std::string json_string(std::string_view text) {
-  const bool plain = std::all_of(text.begin(), text.end(),
-                                 [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
   return plain ? '"' + std::string(text) + '"' : text_of(Json(text));
 }
 

@@ -49,17 +49,4 @@ AcquireAnswer PendingWish::answer() const {
   return nobody_hears;
 }
 
-boost::asio::awaitable<HandleAnswer> release_and_wait(Exchange& exchange, LockTable& table, ReleaseOrder order) {
-  std::optional<HandleAnswer> answer;
-  table.release(order, [&answer, &exchange](HandleAnswer what) {
-    answer = what;
-    exchange.wake();
-  });
-  // Until it is durable, which takes a commit: a client that hangs up meanwhile changes nothing.
-  while (!answer) {
-    co_await exchange.park(std::nullopt, false);
-  }
-  co_return *answer;
-}
-
 }  // namespace lockgate::server

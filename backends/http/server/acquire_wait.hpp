@@ -2,7 +2,10 @@
 // What a handler asks of the table and has to wait for.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "backends/http/server/engine.hpp"
 #include "backends/http/server/lock_table.hpp"
@@ -30,7 +33,39 @@ class PendingWish {
   std::unique_ptr<AcquireAnswer> answer_;
 };
 
-/// Gives a hold back, and waits until that is durable.
-boost::asio::awaitable<HandleAnswer> release_and_wait(Exchange& exchange, LockTable& table, ReleaseOrder order);
+/// One answer of the table that comes when it is durable, which takes a commit: a client that hangs up meanwhile
+/// changes nothing. The table may tell it when this is gone, because the server did not wait for it to the end.
+template <class Answer>
+class PendingAnswer {
+ public:
+  explicit PendingAnswer(Exchange& exchange) : state_(std::make_shared<State>(State{&exchange, {}})) {}
+  PendingAnswer(const PendingAnswer&) = delete;
+  PendingAnswer& operator=(const PendingAnswer&) = delete;
+  ~PendingAnswer() { state_->exchange = nullptr; }
+
+  /// To be called with it, on the loop's thread.
+  [[nodiscard]] std::function<void(Answer)> heard() const {
+    return [state = state_](Answer answer) {
+      state->answer = std::move(answer);
+      if (state->exchange != nullptr) {
+        state->exchange->wake();
+      }
+    };
+  }
+
+  boost::asio::awaitable<Answer> wait() {
+    while (!state_->answer) {
+      co_await state_->exchange->park(std::nullopt, false);
+    }
+    co_return std::move(*state_->answer);
+  }
+
+ private:
+  struct State {
+    Exchange* exchange;  // null: nobody waits any more
+    std::optional<Answer> answer;
+  };
+  std::shared_ptr<State> state_;
+};
 
 }  // namespace lockgate::server

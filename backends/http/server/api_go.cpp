@@ -96,8 +96,9 @@ Reply Routes::go_release(Context& context) {
   const Handle handle = read_handle(body);
   context.lock = handle.name.text();
   demand(context.caller, Role::lock, context.lock);
-  ReleaseOrder order{handle.name, handle.uuid, "", context.caller.principal};
-  const HandleAnswer answer = co_await release_and_wait(context.exchange, world_.table, std::move(order));
+  PendingAnswer<HandleAnswer> pending(context.exchange);
+  world_.table.release({handle.name, handle.uuid, "", context.caller.principal}, pending.heard());
+  const HandleAnswer answer = co_await pending.wait();
   if (answer == HandleAnswer::not_durable) {
     throw Refusal{.status = 507,
                   .code = "not_durable",

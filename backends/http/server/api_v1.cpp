@@ -223,9 +223,8 @@ HttpReply Routes::end_acquire(const AcquireCall& call) {
     holder.published.value.reset();  // who waits has no use for them, and together they may be megabytes
     holders += (holders.empty() ? "" : ",") + holder_json(holder);
   }
-  Json json = {{"outcome", "wait"},
-               {"position", answer.ahead + 1},
-               {"keep_ms", call.wait.count() > 0 ? kKeepPlace.count() : 0}};
+  Json json = {
+      {"outcome", "wait"}, {"position", answer.ahead + 1}, {"keep_ms", call.wait.count() > 0 ? kKeepPlace.count() : 0}};
   if (answer.kind == Kind::grace) {
     json["grace_ms"] = in_ms(answer.grace_left);
     json["note"] =
@@ -255,8 +254,8 @@ Reply Routes::renew(Context& context) {
   }
   const RenewAnswer answer = world_.table.renew(order);
   check_handle(answer.answer, name);
-  HttpReply reply = json_reply(
-      fmt::format(R"({{"ttl_ms":{},"fencing_token":{}}})", in_ms(answer.holder.ttl), answer.holder.token));
+  HttpReply reply =
+      json_reply(fmt::format(R"({{"ttl_ms":{},"fencing_token":{}}})", in_ms(answer.holder.ttl), answer.holder.token));
   co_return reply;
 }
 
@@ -265,9 +264,12 @@ Reply Routes::release(Context& context) {
   const LockName name = body.name();
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
-  ReleaseOrder order{name, body.needed_line("handle", kMaxHandle), body.needed_line("request_id", kMaxHandle),
-                     context.caller.principal};
-  check_handle(co_await release_and_wait(context.exchange, world_.table, std::move(order)), name);
+  const ReleaseOrder order{name, body.needed_line("handle", kMaxHandle), body.needed_line("request_id", kMaxHandle),
+                           context.caller.principal};
+  PendingAnswer<HandleAnswer> pending(context.exchange);
+  world_.table.release(order, pending.heard());
+  const HandleAnswer answer = co_await pending.wait();
+  check_handle(answer, name);
   HttpReply reply = json_reply(R"({"outcome":"released"})");
   co_return reply;
 }
@@ -287,17 +289,11 @@ Reply Routes::value(Context& context) {
   const LockName name = body.name();
   context.lock = name.text();
   demand(context.caller, Role::lock, context.lock);
-  std::optional<HandleAnswer> answer;
-  Exchange& exchange = context.exchange;
+  PendingAnswer<HandleAnswer> pending(context.exchange);
   world_.table.set_value(name, body.needed_line("handle", kMaxHandle), context.caller.principal,
-                         body.text("value", kMaxValue), [&answer, &exchange](HandleAnswer what) {
-                           answer = what;
-                           exchange.wake();
-                         });
-  while (!answer) {
-    co_await exchange.park(std::nullopt, false);
-  }
-  check_handle(*answer, name);
+                         body.text("value", kMaxValue), pending.heard());
+  const HandleAnswer answer = co_await pending.wait();
+  check_handle(answer, name);
   HttpReply reply = json_reply(R"({"outcome":"set"})");
   co_return reply;
 }
@@ -308,21 +304,21 @@ Reply Routes::break_holds(Context& context) {
   context.lock = name.text();
   demand(context.caller, Role::admin, context.lock);
   const std::string id = body.line("id", kMaxHandle);
-  std::optional<HandleAnswer> answer;
-  std::string broken;
-  Exchange& exchange = context.exchange;
+  struct Broken {
+    HandleAnswer answer;
+    std::vector<HolderInfo> holders;
+  };
+  PendingAnswer<Broken> pending(context.exchange);
   world_.table.break_holds(name, id.empty() ? std::nullopt : std::optional(id),
-                           [&](HandleAnswer what, const std::vector<HolderInfo>& holders) {
-                             answer = what;
-                             for (const HolderInfo& holder : holders) {
-                               broken += (broken.empty() ? "" : ",") + holder_json(holder);
-                             }
-                             exchange.wake();
+                           [heard = pending.heard()](HandleAnswer what, std::vector<HolderInfo> holders) {
+                             heard(Broken{what, std::move(holders)});
                            });
-  while (!answer) {
-    co_await exchange.park(std::nullopt, false);
+  const Broken end = co_await pending.wait();
+  check_handle(end.answer, name);
+  std::string broken;
+  for (const HolderInfo& holder : end.holders) {
+    broken += (broken.empty() ? "" : ",") + holder_json(holder);
   }
-  check_handle(*answer, name);
   HttpReply reply = json_reply("{\"broken\":[" + broken + "]}");
   co_return reply;
 }

@@ -66,8 +66,8 @@ class HeadParser final : public http::basic_parser<true> {
     if (name == http::field::unknown) {
       return boost::beast::iequals(text, "Last-Event-ID") ? &last_event_id : nullptr;
     }
-    for (Field* field : {&host, &content_length_field, &transfer_encoding, &authorization, &origin, &expect, &accept,
-                         &user_agent}) {
+    for (Field* field :
+         {&host, &content_length_field, &transfer_encoding, &authorization, &origin, &expect, &accept, &user_agent}) {
       if (field->name == name) {
         return field;
       }

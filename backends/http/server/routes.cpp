@@ -110,8 +110,8 @@ void Routes::tell(const Context& context, int status) {
   const std::string_view route = context.entry == nullptr ? std::string_view("other") : context.entry->path;
   world_.metrics.on_request(route, status, took);
   if (world_.note) {
-    world_.note({request.method, request.path, route, &request.peer, context.caller.principal, context.lock, status,
-                 took});
+    world_.note(
+        {request.method, request.path, route, &request.peer, context.caller.principal, context.lock, status, took});
   }
 }
 
