@@ -75,7 +75,7 @@ TEST_CASE("what was durable is there again, down to the last word") {
     CHECK(append(*journal, hold("a", 5)) == Durability::durable);
     CHECK(append(*journal, hold("b", 9)) == Durability::durable);
     CHECK(append(*journal, ValueChanged{"deploy", "a", std::nullopt}) == Durability::durable);
-    CHECK(append(*journal, HoldEnded{"deploy", "b", "release-b"}) == Durability::durable);
+    CHECK(append(*journal, HoldEnded{"deploy", "b", "release-b", "acquire-b"}) == Durability::durable);
   }
   const auto content = make_sqlite_journal(scratch.file(), kAtOnce)->load();
   REQUIRE(content.holds.size() == 1);
@@ -87,8 +87,9 @@ TEST_CASE("what was durable is there again, down to the last word") {
   CHECK(a.holder.about.published.reason == "because");
   CHECK_FALSE(a.holder.about.published.value);
   CHECK(a.holder.about.principal == "ci");
-  REQUIRE(content.releases.size() == 1);
-  CHECK(content.releases.front().request_id == "release-b");
+  REQUIRE(content.ended.size() == 1);
+  CHECK(content.ended.front().hold.request_id == "release-b");
+  CHECK(content.ended.front().hold.acquired == "acquire-b");
   CHECK(content.token_floor == 9);
 }
 

@@ -155,3 +155,12 @@ class Client:
             self.send("POST", f"/v1/{what}", body)
         self.hang_up()
         self.lost += 1
+
+
+@contextlib.contextmanager
+def serving(folder, *options, program=None):
+    """A server that listens, and a client of it."""
+    with Killable(folder, *options, program=program) as server:
+        server.start()
+        server.listens()
+        yield server, Client(server)

@@ -86,6 +86,62 @@ TEST_CASE("a request id means something only to the principal who chose it, and 
   CHECK(play.ask(order)->holder.handle != hold->holder.handle);
 }
 
+TEST_CASE("F6: a request whose hold has ended is not granted anew after a restart, however it ended") {
+  TablePlay play;
+  const auto hold = play.ask(requested("alice", "request"));
+  SUBCASE("released") {
+    CHECK(play.release(hold->holder.handle) == HandleAnswer::done);
+  }
+  SUBCASE("run out") {
+    play.advance(10s);
+  }
+  SUBCASE("broken") {
+    play.table().break_holds(LockName("lock"), std::nullopt, [](HandleAnswer, const std::vector<HolderInfo>&) {});
+  }
+  const auto ended = play.journal.of<HoldEnded>();
+  REQUIRE(ended.size() == 1);
+  JournalContent content;
+  content.ended = {{ended.front(), play.wall + 2min}};
+  TablePlay after(content);
+  CHECK(after.ask(requested("alice", "request"))->kind == Kind::ended);
+  CHECK(is_granted(after.ask(requested("alice", "another"))));
+}
+
+TEST_CASE("F6: a request is known after a restart for the longer of its TTL and two minutes, whatever the clock says") {
+  JournalContent content;
+  TablePlay play;
+  const HoldEnded ended{"lock", "handle", "", "\nlock\nrequest"};
+  Duration known{};
+  SUBCASE("of a long lease") {
+    content.ended = {{ended, play.wall + 30min}};
+    known = 30min;
+  }
+  SUBCASE("of one that ended before the server was away for long") {
+    content.ended = {{ended, play.wall - 24h}};
+    known = 2min;
+  }
+  SUBCASE("of one that was written down by a clock that was years ahead") {
+    content.ended = {{ended, play.wall + 24h * 1000}};
+    known = 1h;
+  }
+  TablePlay after(content);
+  after.table();  // it counts from its start
+  after.advance(known - 1s);
+  CHECK(after.ask(requested("alice", "request"))->kind == Kind::ended);
+  after.advance(1s);
+  CHECK(is_granted(after.ask(requested("alice", "request"))));
+}
+
+TEST_CASE("F19: a request whose grant was undone may be granted after a restart") {
+  TablePlay play;
+  play.journal.at_once = false;
+  Parked undone(play, requested("alice", "request"));
+  play.journal.finish(Durability::failed);
+  const auto ended = play.journal.of<HoldEnded>();
+  REQUIRE(ended.size() == 1);
+  CHECK(ended.front().acquired.empty());
+}
+
 TEST_CASE("F6: a longer TTL is told when it would survive a restart, a shorter one at once") {
   TablePlay play;
   const auto hold = play.ask("holder");

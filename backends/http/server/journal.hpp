@@ -23,6 +23,7 @@ struct HoldEnded {
   std::string name;
   std::string handle;
   std::string request_id;  // of the release; empty: it expired, was broken, or had none
+  std::string acquired;    // key of the acquire that it came of; empty: it had none, or may be granted anew
 };
 struct ValueChanged {
   std::string name;
@@ -39,11 +40,17 @@ struct TtlChanged {
 struct Barrier {};
 using JournalEntry = std::variant<HoldGranted, HoldEnded, ValueChanged, TtlChanged, Barrier>;
 
+/// A hold that is over, and about which the same requests may come again.
+struct Remembered {
+  HoldEnded hold;
+  WallTime until;
+};
+
 /// What a journal held when it was opened.
 struct JournalContent {
-  std::vector<HoldGranted> holds;   // live ones, oldest first
-  std::vector<HoldEnded> releases;  // with a request id, of the last minutes
-  std::uint64_t token_floor = 0;    // the greatest token that was ever granted
+  std::vector<HoldGranted> holds;  // live ones, oldest first
+  std::vector<Remembered> ended;   // with a request, of the last minutes
+  std::uint64_t token_floor = 0;   // the greatest token that was ever granted
 };
 
 enum class Durability { durable, failed };

@@ -19,7 +19,7 @@ namespace lockgate::server {
 namespace {
 
 constexpr int kApplication = 0x6C6B6774;  // "lkgt"
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 constexpr std::int64_t kMostReleases = 1'000'000;
 
 constexpr auto kTables = R"(
@@ -28,10 +28,12 @@ constexpr auto kTables = R"(
                      host TEXT NOT NULL, pid INTEGER, user TEXT NOT NULL, command TEXT NOT NULL, reason TEXT NOT NULL,
                      value TEXT, principal TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE release (forget_us INTEGER NOT NULL, handle TEXT NOT NULL, name TEXT NOT NULL, request TEXT NOT NULL,
-                        PRIMARY KEY (forget_us, handle)) WITHOUT ROWID;
+                        acquired TEXT NOT NULL DEFAULT '', PRIMARY KEY (forget_us, handle)) WITHOUT ROWID;
   CREATE TABLE token_floor (one INTEGER PRIMARY KEY CHECK (one = 1), token INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO token_floor VALUES (1, 0);
 )";
+/// Of the first schema: of releases it had their own requests only.
+constexpr auto kFromFirst = "ALTER TABLE release ADD COLUMN acquired TEXT NOT NULL DEFAULT ''";
 
 std::int64_t in_us(WallTime time) {
   return time.time_since_epoch().count();
@@ -146,8 +148,8 @@ struct JournalDatabase::Sqlite {
           raise_floor(db, "UPDATE token_floor SET token = ? WHERE token < ?1"),
           end(db, "DELETE FROM hold WHERE handle = ?"),
           remember(db,
-                   "INSERT OR REPLACE INTO release "
-                   "SELECT ?2 + max(ttl_ms * 1000, 120000000), handle, name, ?1 FROM hold WHERE handle = ?3"),
+                   "INSERT OR REPLACE INTO release (forget_us, handle, name, request, acquired) "
+                   "SELECT ?2 + max(ttl_ms * 1000, 120000000), handle, name, ?1, ?4 FROM hold WHERE handle = ?3"),
           forget(db,
                  "DELETE FROM release WHERE (forget_us, handle) IN "
                  "(SELECT forget_us, handle FROM release WHERE forget_us < ? ORDER BY forget_us, handle LIMIT ?)"),
@@ -167,6 +169,7 @@ struct JournalDatabase::Sqlite {
   void open();
   void check_owner();
   void check_whole();
+  void bring_up_to_date();
   void exec(const char* sql);
   std::int64_t pragma(const char* name);
   [[noreturn]] void fail(int result) const;
@@ -174,7 +177,7 @@ struct JournalDatabase::Sqlite {
   std::string path;
   sqlite3* database = nullptr;
   std::int64_t releases = 0;    // rows there are of them, about
-  std::int64_t remembered = 0;  // releases in this transaction
+  std::int64_t remembered = 0;  // rows of them in this transaction
   std::int64_t highest = 0;     // token in it
   std::unique_ptr<Statements> statements;
 };
@@ -236,17 +239,24 @@ void JournalDatabase::Sqlite::open() {
   exec("PRAGMA journal_mode = WAL");
   exec("PRAGMA synchronous = FULL");  // NORMAL may lose a lock that was granted, at a power failure
   exec("BEGIN IMMEDIATE");            // takes the lock that keeps others out, and with that mode keeps it
-  if (pragma("user_version") == 0) {
-    exec(kTables);
-    exec(fmt::format("PRAGMA application_id = {}", kApplication).c_str());
-    exec(fmt::format("PRAGMA user_version = {}", kSchema).c_str());
-    failpoint("making:tables");
-    exec("COMMIT");
-    failpoint("making:committed");
-  } else {
-    exec("COMMIT");
-  }
+  bring_up_to_date();
   statements = std::make_unique<Statements>(database);
+}
+
+/// Makes the tables, or gives those of an older lockgate what they lack. All of it or nothing: in the transaction that
+/// is open, which it ends.
+void JournalDatabase::Sqlite::bring_up_to_date() {
+  const auto schema = pragma("user_version");
+  if (schema == kSchema) {
+    exec("COMMIT");
+    return;
+  }
+  exec(schema == 0 ? kTables : kFromFirst);
+  exec(fmt::format("PRAGMA application_id = {}", kApplication).c_str());
+  exec(fmt::format("PRAGMA user_version = {}", kSchema).c_str());
+  failpoint("making:tables");
+  exec("COMMIT");
+  failpoint("making:committed");
 }
 
 /// Before anything is written to it.
@@ -307,11 +317,13 @@ JournalContent JournalDatabase::load() {
     holder.about.principal = holds.text(14);
     content.holds.push_back({holds.text(1), std::move(holder), holds.text(4)});
   });
-  Statement releases(sqlite_->database, "SELECT request, name, handle FROM release ORDER BY forget_us");
+  Statement ended(sqlite_->database,
+                  "SELECT name, handle, request, acquired, forget_us FROM release ORDER BY forget_us");
   sqlite_->releases = 0;
-  releases.each([&] {
+  ended.each([&] {
     ++sqlite_->releases;
-    content.releases.push_back({releases.text(1), releases.text(2), releases.text(0)});
+    content.ended.push_back({{ended.text(0), ended.text(1), ended.text(2), ended.text(3)},
+                             WallTime(std::chrono::microseconds(ended.number(4)))});
   });
   Statement floor(sqlite_->database, "SELECT token FROM token_floor");
   floor.each([&] { content.token_floor = static_cast<std::uint64_t>(floor.number(0)); });
@@ -341,9 +353,9 @@ void JournalDatabase::write(const JournalEntry& entry) {
                 about.principal);
     sqlite_->highest = std::max(sqlite_->highest, static_cast<std::int64_t>(holder.token));
   } else if (const auto* ended = std::get_if<HoldEnded>(&entry)) {
-    if (!ended->request_id.empty()) {
+    if (!ended->request_id.empty() || !ended->acquired.empty()) {
       // For the longer of its TTL and two minutes.
-      s.remember.run(ended->request_id, in_us(wall_now()), ended->handle);
+      s.remember.run(ended->request_id, in_us(wall_now()), ended->handle, ended->acquired);
       ++sqlite_->remembered;
     }
     s.end.run(ended->handle);

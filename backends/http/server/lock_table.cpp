@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table as others see it, and what it does by itself: taking over the journal, and looking at locks in time.
-#include "backends/http/server/lock_table.hpp"
-
 #include <algorithm>
 
+#include "backends/http/server/lock_table.hpp"
 #include "backends/http/server/lock_table_impl.hpp"
 
 namespace lockgate::server {
@@ -12,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kRetryJournal = 1s;
+constexpr std::chrono::hours kLongestTtl{1};
 constexpr int kLocksAtOnce = 1000;  // that run out together, before others have their turn on the loop
 
 }  // namespace
@@ -38,9 +38,8 @@ LockTable::Impl::Impl(Journal& journal, TableLimits limits, TableWorld world)
       acquired_.remember(key, holder.handle);
     }
   }
-  for (const HoldEnded& ended : content.releases) {
-    ended_.remember(ended.handle, ended.request_id);
-    ended_.keep_until(ended.handle, now() + 2min);
+  for (const Remembered& ended : content.ended) {
+    recall(ended);
   }
   std::vector<std::string> names;
   for (const auto& [name, entry] : locks_) {
@@ -49,6 +48,17 @@ LockTable::Impl::Impl(Journal& journal, TableLimits limits, TableWorld world)
   for (const std::string& name : names) {
     settle(name);
   }
+}
+
+/// For two minutes at least: nobody could ask while the server was away. And the wall clock, by which it was written
+/// down, may have jumped.
+void LockTable::Impl::recall(const Remembered& ended) {
+  const StoreTime until =
+      now() + std::clamp<std::chrono::microseconds>(ended.until - world_.wall_now(), kRememberAtLeast, kLongestTtl);
+  ended_.remember(ended.hold.handle, ended.hold.request_id);
+  ended_.keep_until(ended.hold.handle, until);
+  acquired_.remember(ended.hold.acquired, ended.hold.handle);
+  acquired_.keep_until(ended.hold.acquired, until);
 }
 
 std::uint64_t LockTable::Impl::wall_token() const {

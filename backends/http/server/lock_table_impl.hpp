@@ -13,6 +13,9 @@
 
 namespace lockgate::server {
 
+/// What became of a request is known for this long, or for its TTL, where that is longer.
+inline constexpr std::chrono::minutes kRememberAtLeast{2};
+
 class LockTable::Impl {
  public:
   using Done = std::function<void(const AcquireAnswer&)>;
@@ -79,6 +82,7 @@ class LockTable::Impl {
   std::pair<const LeaseHolder*, HandleAnswer> find_hold(const std::string& name, const std::string& handle,
                                                         const std::string& principal);
 
+  void recall(const Remembered& ended);
   void admit(Ticket ticket);
   std::optional<Ticket> repeat(const AcquireOrder& order, const Done& done);
   void on_repeat_written(Ticket ticket, const std::string& name, const LeaseHolder& holder, Durability how);

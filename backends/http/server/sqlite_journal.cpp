@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal in SQLite: a table of live holds, one of releases that may be asked about again, and the token floor.
+// The journal in SQLite: a table of live holds, one of ended ones that may be asked about again, and the token floor.
 // One thread writes. While it commits, what comes in gathers, and is committed together: the group commit.
 #include <fcntl.h>
 #include <fmt/format.h>

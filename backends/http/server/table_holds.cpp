@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kRememberAtLeast = 2min;
 constexpr Duration kKeepUnheard = 2s;
 constexpr Duration kUnknownTtl = 10s;  // the Go library's, whose clients do not say theirs
 /// What a client may say of its old token: no clock was ever that far ahead, and nobody uses the numbers up.
@@ -189,19 +188,21 @@ void LockTable::Impl::expire(const std::string& name, Entry& entry) {
 void LockTable::Impl::end_hold(const std::string& name, const LeaseHolder& holder, LockEvent::Kind why,
                                const std::string& release_request, std::function<void(Durability)> done) {
   Entry& entry = *find(name);
+  HoldEnded ended{name, holder.handle, release_request, ""};
   if (const auto request = entry.requests.extract(holder.handle)) {
-    acquired_.keep_until(request.mapped(), now() + std::max(holder.ttl, kRememberAtLeast));
+    ended.acquired = request.mapped();
+    acquired_.keep_until(ended.acquired, now() + std::max<Duration>(holder.ttl, kRememberAtLeast));
   }
   entry.next_ttl.erase(holder.handle);
   if (why != LockEvent::Kind::expired) {
     ended_.remember(holder.handle, release_request);
-    ended_.keep_until(holder.handle, now() + std::max(holder.ttl, kRememberAtLeast));
+    ended_.keep_until(holder.handle, now() + std::max<Duration>(holder.ttl, kRememberAtLeast));
   }
   if (on_hold) {
     on_hold(std::max(Duration::zero(), Duration(world_.wall_now() - holder.about.since)));
   }
   tell(name, why, holder);
-  journal_.append(HoldEnded{name, holder.handle, release_request}, std::move(done));
+  journal_.append(std::move(ended), std::move(done));
 }
 
 /// `done` when everything before it is durable. While the journal cannot be written, nothing is put in its line that

@@ -218,7 +218,7 @@ void LockTable::Impl::undo_grant(const std::string& name, const std::string& han
   if (const auto request = entry->requests.extract(handle)) {
     acquired_.forget(request.mapped());
   }
-  journal_.append(HoldEnded{name, handle, ""}, nullptr);
+  journal_.append(HoldEnded{name, handle, "", ""}, nullptr);
   serve_queue(name);
   settle(name);
 }
