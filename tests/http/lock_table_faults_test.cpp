@@ -168,6 +168,32 @@ TEST_CASE("F6: of two changes of a TTL the last one counts, however slow the dis
   CHECK(play.table().renew(renewal(hold->holder.handle, std::nullopt)).holder.ttl == 5s);
 }
 
+// Refusing it would be less: its answer can be lost, or late, and the client then believes to hold the lock until ten
+// seconds after it asked, when the grace is over and others are let in.
+TEST_CASE("F7: a Go client that renews keeps others out for the ten seconds it counts on, however short leases are") {
+  TableLimits limits;
+  limits.max_ttl = 5s;
+  TablePlay play({}, limits);
+  play.journal.is_durable = false;
+  Parked waits(play, "waits");
+  play.advance(4s);
+  // It says nothing of its lease, and cannot be told of another one.
+  CHECK(play.table().renew(renewal("of a Go client", std::nullopt)).holder.ttl == 10s);
+  CHECK(play.table().renew(renewal("of ours", 15s)).answer == HandleAnswer::gone);
+  play.advance(9s);
+  CHECK_FALSE(waits.answer);
+  play.advance(1s);
+  CHECK(waits.granted());
+}
+
+TEST_CASE("F7: one that says how long its lease is hears of a shorter one, and has that") {
+  TableLimits limits;
+  limits.max_ttl = 5s;
+  TablePlay play({}, limits);
+  play.journal.is_durable = false;
+  CHECK(play.table().renew(renewal("of ours", 15s)).holder.ttl == 5s);
+}
+
 TEST_CASE("F7: nobody can use up the fencing tokens by what it says of an old hold") {
   TablePlay play;
   play.journal.is_durable = false;

@@ -11,7 +11,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kKeepUnheard = 2s;
-constexpr Duration kUnknownTtl = 10s;  // the Go library's, whose clients do not say theirs
+/// The Go library's, whose clients neither say theirs nor hear of another one. They are refused by a server that grants
+/// shorter ones only; but one that has a lock already counts on all of it, and nobody else may be in meanwhile.
+constexpr Duration kUnsaidTtl = 10s;
 /// What a client may say of its old token: no clock was ever that far ahead, and nobody uses the numbers up.
 constexpr std::uint64_t kTokenLead = 366ULL * 24 * 3600 * 1'000'000;
 
@@ -67,7 +69,7 @@ RenewAnswer LockTable::Impl::take_back(const RenewOrder& order) {
   back.handle = order.handle;
   back.mode = order.mode.value_or(Mode::exclusive);
   back.token = order.token.value_or(wall_token());
-  back.ttl = std::min(order.ttl.value_or(kUnknownTtl), limits_.max_ttl);
+  back.ttl = order.ttl ? std::min(*order.ttl, limits_.max_ttl) : kUnsaidTtl;
   back.expires = now() + back.ttl;
   back.about.since = world_.wall_now();
   back.about.principal = order.principal;
