@@ -2,12 +2,12 @@
 """Asks a real server everything that openapi.json describes, well and badly, and holds each answer against the schema
 that it names for it. Run by openapi_test.sh."""
 
-import http.client
 import json
+import re
 import uuid
 
 from json_schema import Flaw, Schemas
-from server_play import Server, write_tokens
+from server_play import EventStream, Server, write_tokens
 
 failures = []
 checks = 0
@@ -248,31 +248,6 @@ def check_free_ones(api, server):
     expect("unsafe" not in policy, f"the page's policy: {policy}")
 
 
-class EventStream:
-    """Reads the messages of /v1/events."""
-
-    def __init__(self, server, query=""):
-        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
-        self.connection.request("GET", "/v1/events" + query)
-        self.reply = self.connection.getresponse()
-
-    def next(self):
-        message = {}
-        while True:
-            line = self.reply.readline().decode()
-            if line == "":
-                raise EOFError("the stream ended")
-            line = line.rstrip("\n")
-            if line == "" and message:
-                return message
-            if line and not line.startswith(":"):
-                key, _, value = line.partition(": ")
-                message[key] = value
-
-    def close(self):
-        self.connection.close()
-
-
 def check_events(api, server):
     schema = api.document["components"]["schemas"]["Event"]
     kinds = set()
@@ -365,6 +340,17 @@ def check_limits(api):
         expect(server.ask("POST", "/acquire", {"lockName": "two"}).json()["err"] == "should wait", "a limit is no `should wait`")
 
 
+def check_grace(api):
+    with Server("--max-ttl", "1h", grace=True) as server:
+        reply = api.check("GET", "/readyz", server.ask("GET", "/readyz"), 503)
+        error = reply.json()["error"]
+        expect(error["code"] == "restart_grace" and re.search(r"grants nothing for (1h00m|59m\d\ds)", error["message"]), f"it says {error}")
+        expect(3500 < int(reply.header("Retry-After")) <= 3600, f"Retry-After: {reply.header('Retry-After')}")
+        metrics = api.check("GET", "/metrics", server.ask("GET", "/metrics"), 200)
+        expect(b"\nlockgate_ready 0\n" in metrics.body, "it grants, by its metrics")
+        api.check("GET", "/healthz", server.ask("GET", "/healthz"), 200)
+
+
 def check_nothing_is_left(api):
     """Each answer of an operation that can be had on purpose was had; the others are named here, with the reason."""
     hard = {"503": "a server that stops", "507": "a full disk", "429": "checked on one of them"}
@@ -392,6 +378,7 @@ def main():
         check_events(api, server)
     check_tokens(api)
     check_limits(api)
+    check_grace(api)
     check_nothing_is_left(api)
     print(f"- {checks} checks of {len(list(api.operations()))} operations, {len(failures)} failed")
     raise SystemExit(1 if failures else 0)

@@ -30,9 +30,10 @@ class Reply:
 class Server:
     """`lockgate serve` at a free port of this host, with a store in memory."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, grace=False):
+        store = ["--store", "memory", *([] if grace else ["--no-restart-grace"])]
         self.process = subprocess.Popen(
-            [os.environ["LOCKGATE"], "serve", "--listen", "127.0.0.1:0", "--store", "memory", "--no-restart-grace", *options],
+            [os.environ["LOCKGATE"], "serve", "--listen", "127.0.0.1:0", *store, *options],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         said = b""
         limit = time.monotonic() + 20
@@ -94,6 +95,31 @@ class Server:
 
     def __exit__(self, *_):
         self.end()
+
+
+class EventStream:
+    """Reads the messages of /v1/events."""
+
+    def __init__(self, server, query=""):
+        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        self.connection.request("GET", "/v1/events" + query)
+        self.reply = self.connection.getresponse()
+
+    def next(self):
+        message = {}
+        while True:
+            line = self.reply.readline().decode()
+            if line == "":
+                raise EOFError("the stream ended")
+            line = line.rstrip("\n")
+            if line == "" and message:
+                return message
+            if line and not line.startswith(":"):
+                key, _, value = line.partition(": ")
+                message[key] = value
+
+    def close(self):
+        self.connection.close()
 
 
 def write_tokens(path, *grants):

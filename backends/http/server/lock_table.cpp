@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table as others see it, and what it does by itself: taking over the journal, and looking at locks in time.
+#include "backends/http/server/lock_table.hpp"
+
 #include <algorithm>
 
-#include "backends/http/server/lock_table.hpp"
 #include "backends/http/server/lock_table_impl.hpp"
 
 namespace lockgate::server {
@@ -220,6 +221,9 @@ std::uint64_t LockTable::subscribe(std::function<void(const TableEvent&)> hear) 
 }
 void LockTable::unsubscribe(std::uint64_t subscription) {
   impl_->listeners.erase(subscription);
+}
+Duration LockTable::grace_left() const {
+  return impl_->grace_left();
 }
 std::uint64_t LockTable::last_event_id() const {
   return impl_->last_event;

@@ -143,6 +143,9 @@ class LockTable {
   void unsubscribe(std::uint64_t subscription);
   [[nodiscard]] std::uint64_t last_event_id() const;
 
+  /// For how long a memory store grants nothing yet after its start. Zero: it grants.
+  [[nodiscard]] Duration grace_left() const;
+
   /// To be called when world.call_at said.
   void expire_due();
   /// Every parked order is answered with `stopping`; then nothing is granted any more.

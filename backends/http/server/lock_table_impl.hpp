@@ -43,6 +43,7 @@ class LockTable::Impl {
   [[nodiscard]] TableCounters counters() const;
 
   // lock_table.cpp
+  [[nodiscard]] Duration grace_left() const;
   void expire_due();
   void stop();
 
@@ -76,7 +77,6 @@ class LockTable::Impl {
 
   [[nodiscard]] StoreTime now() const { return world_.now().time_since_epoch(); }
   [[nodiscard]] std::uint64_t wall_token() const;
-  [[nodiscard]] Duration grace_left() const;
   Entry& entry_of(const std::string& name);
   [[nodiscard]] Entry* find(const std::string& name);
   std::pair<const LeaseHolder*, HandleAnswer> find_hold(const std::string& name, const std::string& handle,

@@ -52,7 +52,7 @@ void Metrics::on_request(std::string_view route, int status, Duration took) {
 
 std::string Metrics::text(const Now& now) const {
   const TableCounters& table = now.table;
-  std::string text = single("lockgate_ready", "gauge", "1 while the server grants locks.", now.ready ? 1 : 0);
+  std::string text = single("lockgate_ready", "gauge", "1 while the server grants locks.", now.grants() ? 1 : 0);
   text += single("lockgate_locks_held", "gauge", "Locks that somebody holds.", table.locks_held);
   text += single("lockgate_holders", "gauge", "Holds; shared locks have several.", table.holders);
   text += single("lockgate_waiters", "gauge", "Places in the queues of all locks.", table.waiters);

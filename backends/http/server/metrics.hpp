@@ -39,7 +39,9 @@ class Metrics {
     TableCounters table;
     std::size_t connections = 0;
     std::size_t parked = 0;
-    bool ready = true;
+    bool journal_healthy = true;
+    Duration grace_left{};  // of a memory store that was started anew
+    [[nodiscard]] bool grants() const { return journal_healthy && grace_left == Duration::zero(); }
   };
   [[nodiscard]] std::string text(const Now& now) const;
 

@@ -8,6 +8,7 @@
 
 #include "backends/http/server/page.hpp"
 #include "backends/http/server/refusal.hpp"
+#include "core/duration.hpp"
 
 namespace lockgate::server {
 namespace {
@@ -123,14 +124,30 @@ Reply Routes::health(Context& /*context*/) {
 }
 
 Reply Routes::readiness(Context& /*context*/) {
-  HttpReply reply = json_reply(R"({"status":"ready"})");
-  if (stopping_ || !world_.look().ready) {
-    reply =
-        to_reply({.status = 503,
-                  .code = stopping_ ? "stopping" : "not_durable",
-                  .message = stopping_ ? "the server is stopping" : "the journal cannot be written: nothing is granted",
-                  .hint = stopping_ ? "" : "is the disk full?"});
+  const Metrics::Now now = world_.look();
+  if (stopping_) {
+    throw Refusal{
+        .status = 503, .code = "stopping", .message = "the server is stopping", .headers = {{"Retry-After", "1"}}};
   }
+  if (!now.journal_healthy) {
+    throw Refusal{.status = 503,
+                  .code = "not_durable",
+                  .message = "the journal cannot be written: nothing is granted",
+                  .hint = "is the disk full?",
+                  .headers = {{"Retry-After", "1"}}};
+  }
+  if (now.grace_left > Duration::zero()) {
+    throw Refusal{
+        .status = 503,
+        .code = "restart_grace",
+        .message = fmt::format("the server was started anew, does not know who held what before, and grants nothing "
+                               "for {}",
+                               format_duration(now.grace_left)),
+        .hint = "until then it takes back holds that are renewed: let renewals through",
+        .headers = {
+            {"Retry-After", fmt::format("{}", std::chrono::ceil<std::chrono::seconds>(now.grace_left).count())}}};
+  }
+  HttpReply reply = json_reply(R"({"status":"ready"})");
   co_return reply;
 }
 

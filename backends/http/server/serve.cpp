@@ -125,12 +125,13 @@ Server::Server(const ServeOptions& options) : log_(options.log_format, options.v
                                                   }});
   table_->observe([this](Duration waited) { metrics_.on_wait(waited); },
                   [this](Duration held) { metrics_.on_hold(held); });
-  routes_ = std::make_unique<Routes>(Routes::World{
-      *table_, access_, metrics_, options.max_ttl,
-      [this] {
-        return Metrics::Now{table_->counters(), engine_->connections(), engine_->parked(), journal_->healthy()};
-      },
-      [this](const RequestNote& note) { log_.request(note); }});
+  routes_ = std::make_unique<Routes>(Routes::World{*table_, access_, metrics_, options.max_ttl,
+                                                   [this] {
+                                                     return Metrics::Now{table_->counters(), engine_->connections(),
+                                                                         engine_->parked(), journal_->healthy(),
+                                                                         table_->grace_left()};
+                                                   },
+                                                   [this](const RequestNote& note) { log_.request(note); }});
   EngineOptions engine = engine_options(options);
   limit_connections(engine.limits.connections);
   engine.handler = [this](Exchange& exchange) { return routes_->answer(exchange); };
