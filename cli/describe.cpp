@@ -7,13 +7,29 @@
 #include "core/text.hpp"
 
 namespace lockgate {
+namespace {
+
+/// One whose user is not known.
+std::string describe_nameless(const HolderInfo& holder) {
+  if (!holder.expires_at) {  // a file's: the kernel alone knows of it
+    return "a lockgate that left no note";
+  }
+  const std::string where = holder.host.empty() ? "" : " at " + printable(holder.host);
+  if (holder.pid || !holder.published.command.empty()) {
+    return "a client" + where;
+  }
+  return where.empty() ? "a client that says nothing of itself"
+                       : fmt::format("a client{} that says no more of itself, as those of the Go library", where);
+}
+
+}  // namespace
 
 std::string describe(const HolderInfo& holder, WallTime now) {
   std::string text;
   if (!holder.user.empty()) {
     text = fmt::format("{}@{}", printable(holder.user), printable(holder.host));
   } else if (!holder.foreign) {
-    text = "a lockgate that left no note";
+    text = describe_nameless(holder);
   }
   if (holder.pid && holder.user.empty() && holder.foreign) {
     // The kernel remembers who took it; whoever inherited the descriptor has it now.

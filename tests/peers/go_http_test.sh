@@ -137,7 +137,8 @@ lost_leases() {
   serve_ours "sqlite:$work/lost.db"
   start holder theirs_hold exclusive
   check 'Go holds a lock of our server' holds holder
-  check 'an administrator breaks it' status_is 0 bounded "$LOCKGATE" release -b "$url" --force --yes "$name"
+  check 'an administrator breaks it, and is told whose it is' answers 'a client at 127.0.0.1 that says no more of itself' \
+    bounded "$LOCKGATE" release -b "$url" --force --yes "$name"
   check 'Go hears of it' says_lost holder
   check 'and ends with it' ends_with 76 holder
   serve_theirs

@@ -51,6 +51,20 @@ TEST_CASE("a holder in one line: who, where, what, for how long, why") {
   CHECK(describe_place_in_queue(held_lock(), {"build8", 99}).empty());
 }
 
+TEST_CASE("a holder that says nothing of itself is a client where there are leases, and a lockgate only at a file") {
+  HolderInfo holder;
+  CHECK(describe(holder, kNow) == "a lockgate that left no note");
+  holder.expires_at = kNow + 10s;
+  CHECK(describe(holder, kNow) == "a client that says nothing of itself");
+  holder.host = "10.0.0.7";  // all that a server knows of a client of the Go library
+  holder.acquired_at = kNow - 5s;
+  CHECK(describe(holder, kNow) ==
+        "a client at 10.0.0.7 that says no more of itself, as those of the Go library, for 5s");
+  holder.pid = 4312;
+  holder.published.command = "make";
+  CHECK(describe(holder, kNow) == "a client at 10.0.0.7 pid 4312 (make), for 5s");
+}
+
 TEST_CASE("where the process that took a foreign lock has ended, its heirs are said to hold it") {
   HolderInfo holder;
   holder.foreign = true;
