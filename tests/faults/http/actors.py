@@ -93,11 +93,12 @@ class Lateness:
 class Process:
     """A program of the scene; what it says goes into files."""
 
-    def __init__(self, stage, argv, env=None, group=False):
+    def __init__(self, stage, argv, env=None, group=False, pass_fds=()):
         self.out_path, self.err_path = stage.new_path("out"), stage.new_path("err")
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=stage.path,
-                                          env={**stage.env, **(env or {})}, process_group=0 if group else None)
+                                          env={**stage.env, **(env or {})}, process_group=0 if group else None,
+                                          pass_fds=pass_fds)
         self.argv = argv
         self.pid = self.popen.pid
 
