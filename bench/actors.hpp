@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The locking tools of a measurement, started as processes, and what the sections that ran under them recorded.
+// The locking tools of a measurement, started as processes; what the sections that ran under them recorded, and what they
+// take; and how a benchmark ends.
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -182,6 +185,45 @@ inline void wait_until_queued(const Tool& tool, const std::set<pid_t>& pids) {
     }
   }
   fail(tool.name + ": its waiters do not wait in the kernel");
+}
+
+/// KiB, of a process: resident, and not shared with any other.
+struct Resident {
+  long all = 0, own = 0;
+};
+
+inline Resident resident_of(pid_t pid) {
+  Resident result;
+  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  for (std::string line; std::getline(rollup, line);) {
+    std::istringstream fields(line);
+    std::string key;
+    long value = 0;
+    if (fields >> key >> value) {
+      result.all += key == "Rss:" ? value : 0;
+      result.own += key == "Private_Clean:" || key == "Private_Dirty:" ? value : 0;
+    }
+  }
+  return result;
+}
+
+/// What main() comes to. What the tools say while they wait is not read; what the benchmark itself has to say goes to
+/// stdout.
+template <class Benchmark>
+int to_exit_status(const Benchmark& benchmark) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  dup2(null, STDIN_FILENO);
+  dup2(null, STDERR_FILENO);
+  try {
+    benchmark();
+    return 0;
+  } catch (const std::exception& error) {
+    std::printf("bench: %s\n", error.what());
+    std::fflush(stdout);
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);  // nothing that was started stays; bench/run gave us a process group of our own
+    return 1;
+  }
 }
 
 }  // namespace bench

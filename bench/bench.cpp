@@ -117,18 +117,8 @@ Table crowd(const std::vector<Tool>& tools, const Place& place, double seconds) 
 }
 
 Memory memory_of(const Tool& tool, pid_t pid, const std::string& doing) {
-  Memory memory{tool.name, doing};
-  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  for (std::string line; std::getline(rollup, line);) {
-    std::istringstream fields(line);
-    std::string key;
-    long value = 0;
-    if (fields >> key >> value) {
-      memory.resident += key == "Rss:" ? value : 0;
-      memory.own += key == "Private_Clean:" || key == "Private_Dirty:" ? value : 0;
-    }
-  }
-  return memory;
+  const Resident resident = resident_of(pid);
+  return {tool.name, doing, resident.all, resident.own};
 }
 
 std::vector<Memory> memory(const std::vector<Tool>& tools, const Place& place) {
@@ -278,18 +268,5 @@ void run(const Options& options) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  // What the tools say while they wait is not read here; what the benchmark itself has to say goes to stdout.
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  dup2(null, STDIN_FILENO);
-  dup2(null, STDERR_FILENO);
-  try {
-    bench::run(bench::parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    std::printf("bench: %s\n", error.what());
-    std::fflush(stdout);
-    signal(SIGTERM, SIG_IGN);
-    kill(0, SIGTERM);  // nothing that was started stays; bench/run gave us a process group of our own
-    return 1;
-  }
+  return bench::to_exit_status([&] { bench::run(bench::parse(argc, argv)); });
 }

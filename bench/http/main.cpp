@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures the lock server beside that of the Go library and beside etcd, in turns within one run. Writes
 // results_http.md and results_http.svg. Started by bench/run, which knows where things are.
-#include <signal.h>
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -92,18 +91,5 @@ void run(const Options& options) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  // What the tools say while they wait is not read here; what the benchmark itself has to say goes to stdout.
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  dup2(null, STDIN_FILENO);
-  dup2(null, STDERR_FILENO);
-  try {
-    bench::run(bench::parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    std::printf("bench: %s\n", error.what());
-    std::fflush(stdout);
-    signal(SIGTERM, SIG_IGN);
-    kill(0, SIGTERM);  // nothing that was started stays; bench/run gave us a process group of our own
-    return 1;
-  }
+  return bench::to_exit_status([&] { bench::run(bench::parse(argc, argv)); });
 }

@@ -61,21 +61,6 @@ double Server::resident_mib() const {
   return static_cast<double>(resident_of(pid_).all) / 1024;
 }
 
-Resident resident_of(pid_t pid) {
-  Resident result;
-  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  for (std::string line; std::getline(rollup, line);) {
-    std::istringstream fields(line);
-    std::string key;
-    long value = 0;
-    if (fields >> key >> value) {
-      result.all += key == "Rss:" ? value : 0;
-      result.own += key == "Private_Clean:" || key == "Private_Dirty:" ? value : 0;
-    }
-  }
-  return result;
-}
-
 long metric(const Address& address, const std::string& name) {
   const auto text = ask(address, get("/metrics"));
   const auto found = text.find('\n' + name + ' ');

@@ -39,12 +39,6 @@ class Server {
   pid_t pid_;
 };
 
-/// KiB, of a process: resident, and not shared with any other.
-struct Resident {
-  long all = 0, own = 0;
-};
-Resident resident_of(pid_t pid);
-
 /// The value of a figure without labels, of `lockgate serve`.
 long metric(const Address& address, const std::string& name);
 /// Returns when that figure is `wanted`.
