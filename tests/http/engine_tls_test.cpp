@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -200,6 +203,28 @@ TEST_CASE("with a client CA, a client without a certificate, or with a foreign o
   TlsClient with(stranger, {TLS1_3_VERSION, "", &foreign});
   CHECK_FALSE((with.connect() && with.send(get("/peer")) && with.see("200 OK")));
   CHECK(server.notes.count("served 200") == 0);
+}
+
+TEST_CASE("with a client CA, a client that is refused is not cut off while it sends: it hears why") {
+  const Authority authority;
+  Server server(authority.mutual());
+  Client nameless(server.port());
+  TlsClient client(nameless, {});
+  REQUIRE(client.connect());  // its half of it
+  const int fd = SSL_get_fd(client.ssl());
+  pollfd end{fd, POLLRDHUP, 0};
+  REQUIRE(::poll(&end, 1, 10'000) == 1);
+  REQUIRE((end.revents & (POLLERR | POLLHUP)) == 0);
+  // What comes to a socket that was closed is answered with a reset, and then nothing can be sent any more.
+  CHECK(client.send(get("/peer")));
+  int unanswered = 1;
+  for (pollfd reset{fd, 0, 0}; unanswered > 0 && ::poll(&reset, 1, 1) == 0;) {
+    REQUIRE(::ioctl(fd, TIOCOUTQ, &unanswered) == 0);
+  }
+  CHECK(client.send(get("/peer")));
+  ERR_clear_error();
+  CHECK_FALSE(client.see("200 OK"));
+  CHECK(ERR_GET_REASON(ERR_peek_error()) == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED);
 }
 
 TEST_CASE("a new certificate is taken without a connection being dropped") {

@@ -129,10 +129,12 @@ asio::awaitable<bool> Connection::shake_hands() {
       going = co_await ready(moved.outcome, deadline);
     }
     if (!going) {
-      broken_ = true;
       world_.trouble.tell(Trouble::Topic::handshake,
                           fmt::format("TLS handshake with {} failed: {}", request_.peer.address,
                                       failed ? channel_.why_it_failed() : "it took too long"));
+      broken_ = !failed;
+      // It was told why, in TLS; but may be sending still: what comes is read as the bytes that it is.
+      channel_ = Channel(descriptor_.native_handle());
       co_return false;
     }
   }

@@ -16,17 +16,14 @@ def serve_tls(stage, certificate, *options):
     return stage.serve("--tls-cert", certificate[0], "--tls-key", certificate[1], *options)
 
 
-def refused(stage, where, why, *options, after_handshake=False):
-    """77, the reason, and nothing that ran. With TLS 1.3 a server's no comes when the client's half of the handshake is
-    done; a connection that breaks at that moment can lose it (69)."""
+def refused(stage, where, why, *options):
+    """77, the reason, and nothing that ran. Also with TLS 1.3, where a server's no to a certificate comes when the
+    client's half of the handshake is done, and its request on its way."""
     worker = stage.worker(f"worker-{next(stage.serials)}", "leave")
-    client = stage.run("exec", where, *options, "job", "--", *worker.argv, status=(77, 69) if after_handshake else 77)
+    client = stage.run("exec", where, *options, "job", "--", *worker.argv, status=77)
     expect(worker.find("enter") is None, "it ran")
-    if client.ended() == 69:
-        return client
     said = client.err.lower()
     expect(any(reason in said for reason in why), f"it does not say {why}: {client.err}")
-    return client
 
 
 def bad_certificates(stage):
@@ -105,13 +102,11 @@ def client_certificates(stage):
     authority, stranger = Authority(stage.path, "ca"), Authority(stage.path, "stranger")
     server = serve_tls(stage, authority.sign("server"), "--client-ca", authority.file)
     trust = ("--cacert", authority.file)
-    refused(stage, server, ("certificate",), *trust, after_handshake=True)
-    certificate, key = stranger.sign("mallory", "DNS:mallory")
-    refused(stage, server, ("certificate", "unknown ca", "decrypt"), *trust, "--cert", certificate, "--key", key,
-            after_handshake=True)
-    certificate, key = authority.sign("late", "DNS:late", days="-1")
-    refused(stage, server, ("certificate", "expired"), *trust, "--cert", certificate, "--key", key,
-            after_handshake=True)
+    strange, late = stranger.sign("mallory", "DNS:mallory"), authority.sign("late", "DNS:late", days="-1")
+    for _ in range(10):  # whichever of the two is faster
+        refused(stage, server, ("certificate",), *trust)
+        refused(stage, server, ("unknown ca", "decrypt"), *trust, "--cert", strange[0], "--key", strange[1])
+        refused(stage, server, ("expired",), *trust, "--cert", late[0], "--key", late[1])
     expect("POST" not in server.err, f"a request was served: {server.err}")
     certificate, key = authority.sign("alice", "DNS:alice")
     stage.run("exec", server, *trust, "--cert", certificate, "--key", key, "job", "--", "true", status=0)
