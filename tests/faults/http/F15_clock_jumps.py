@@ -58,8 +58,7 @@ def the_server_jumps(stage):
     env, set_to = clock(stage)
     server = stage.serve(env=env)
     holder, other = stage.worker("holder"), stage.worker("other", "leave")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, other, server=server)
+    first, second = stage.hold_and_wait(server, holder, other)
     for offset in ("3600", "-3600", "86400", "0"):
         set_to(offset)
         after_renewal(server)

@@ -16,8 +16,7 @@ def killed(stage):
     """the guardian ends the command's whole tree within the lease; the next has the lock when that is over, not before"""
     server = stage.serve()
     holder, other = stage.worker("holder", "stubborn"), stage.worker("other", "leave")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, other, server=server)
+    first, second = stage.hold_and_wait(server, holder, other)
     counted_from = after_last_renewal(server, server)
     first.kill()
     until(lambda: all(gone(pid) for pid in holder.pids), "the whole tree is dead")
@@ -33,8 +32,7 @@ def keeps_nothing(stage):
     """what it leaves is over with the lease: no place in the queue, no hold, and tokens grow on"""
     server = stage.serve()
     holder, waiter = stage.worker("holder"), stage.worker("waiter")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, waiter, server=server)
+    first, second = stage.hold_and_wait(server, holder, waiter)
     second.kill()
     until(lambda: not server.waiters("job"), "the dead waiter is out of the queue", patience=3)
     first.kill()

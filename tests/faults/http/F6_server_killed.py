@@ -11,8 +11,7 @@ def within_the_lease(stage):
     """back within the lease: the same hold goes on under the same token, and who waits is still next"""
     server = stage.serve()
     holder, other = stage.worker("holder"), stage.worker("other", "leave")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, other, server=server)
+    first, second = stage.hold_and_wait(server, holder, other)
     before = server.holders("job")[0]
     after_last_renewal(server, server)
     server.kill()
@@ -34,8 +33,7 @@ def beyond_the_lease(stage):
     the next"""
     server = stage.serve()
     holder, other = stage.worker("holder", "stubborn"), stage.worker("other", "leave")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, other, server=server)
+    first, second = stage.hold_and_wait(server, holder, other)
     counted_from = after_last_renewal(server, server)
     server.kill()
     first.ended(76)
@@ -54,8 +52,7 @@ def a_waiter_outlasts_it(stage):
     gets 69"""
     server = stage.serve()
     holder, other = stage.worker("holder", "unwitnessed"), stage.worker("other", "leave", "unwitnessed")
-    first = stage.hold(server, holder)
-    second = stage.wait_for(server, other, server=server)
+    first, second = stage.hold_and_wait(server, holder, other)
     until(lambda: server.err.count("POST /v1/acquire") >= 2, "it had an answer, that it has to wait")
     server.kill()
     stage.run("exec", server, "new", "--", "true", status=69)

@@ -93,6 +93,12 @@ class Stage:
         until(lambda: len(server.waiters(lock)) >= place, f"{worker.name} is in the queue")
         return process
 
+    def hold_and_wait(self, server, holder, waiter, through=None):
+        """A lockgate whose command is in (by way of a proxy), and one that is in the queue behind it, with a way of its
+        own."""
+        first = self.hold(through or server, holder)
+        return first, self.wait_for(server, waiter, server=server)
+
     def worker(self, name, *options):
         return Worker(self, name, *options)
 
