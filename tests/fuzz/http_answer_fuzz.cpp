@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever a server answers, it is understood or refused: no crash, and no grant that is none.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "backends/http/event_stream.hpp"
@@ -9,17 +8,12 @@
 #include "backends/http/protocol.hpp"
 #include "backends/http/rfc3339.hpp"
 #include "backends/json_check.hpp"
+#include "tests/fuzz/expect.hpp"
 
 namespace {
 
 using namespace lockgate;
 using namespace lockgate::http;
-
-void expect(bool promise) {
-  if (!promise) {
-    std::abort();
-  }
-}
 
 template <class Decode>
 void try_to(Decode decode) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever comes as the body of a request, its members are read or refused with a reason that can be sent.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "backends/http/server/body.hpp"
 #include "backends/http/server/refusal.hpp"
+#include "tests/fuzz/expect.hpp"
 
 namespace {
 
@@ -13,12 +13,6 @@ using namespace lockgate;
 using namespace lockgate::server;
 
 constexpr std::size_t kMaxLine = 200;
-
-void expect(bool promise) {
-  if (!promise) {
-    std::abort();
-  }
-}
 
 template <class Read>
 void try_to(Read read) {

@@ -2,13 +2,13 @@
 // Feeds bytes to the reader of requests as a connection does: in one piece, and cut by the bytes' own first one. Both
 // must come to the same requests, within the limits.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "backends/http/server/reply_text.hpp"
 #include "backends/http/server/request_reader.hpp"
 #include "core/text.hpp"
+#include "tests/fuzz/expect.hpp"
 
 namespace {
 
@@ -16,22 +16,16 @@ using namespace lockgate::server;
 
 constexpr ReaderLimits kLimits{512, 1024, 128};
 
-void demand(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
-
 void check(const WholeRequest& whole) {
   const HttpRequest& request = whole.request;
-  demand(request.body.size() <= kLimits.body);
-  demand(!request.method.empty() && request.path.size() <= kLimits.target);
-  demand(request.path.starts_with('/') && !lockgate::find_flaw(request.path));
+  expect(request.body.size() <= kLimits.body);
+  expect(!request.method.empty() && request.path.size() <= kLimits.target);
+  expect(request.path.starts_with('/') && !lockgate::find_flaw(request.path));
   for (const auto& [name, value] : request.query) {
-    demand(!lockgate::find_flaw(name) && !lockgate::find_flaw(value));
+    expect(!lockgate::find_flaw(name) && !lockgate::find_flaw(value));
   }
   for (const std::string* field : {&request.host, &request.authorization, &request.origin}) {
-    demand(field->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
+    expect(field->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
   }
 }
 
@@ -50,7 +44,7 @@ std::string run(std::string_view bytes, std::size_t piece) {
       check(*whole);
       out += whole->request.method + whole->request.path + whole->request.host + whole->request.body + "|";
       reader = RequestReader(kLimits);
-      demand(before > input.size());
+      expect(before > input.size());
       continue;
     }
     if (bytes.empty()) {
@@ -69,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::string in_pieces = run(bytes, data[0] % 16 + 1u);
-  demand(run(bytes, 1) == in_pieces);
-  demand(run(bytes, bytes.size() + 1) == in_pieces);
+  expect(run(bytes, 1) == in_pieces);
+  expect(run(bytes, bytes.size() + 1) == in_pieces);
   return 0;
 }
