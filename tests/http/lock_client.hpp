@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,33 @@ Error error_of(Act act) {
 
 inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+/// Acquire requests are answered by this, all others as by a server on which all goes well.
+inline scripted::Server::Script acquires(
+    const std::function<scripted::Reply(std::size_t nth, const scripted::Received&)>& answer) {
+  auto count = std::make_shared<std::atomic<std::size_t>>(0);
+  return [=](const scripted::Received& request) {
+    if (request.path == "/v1/acquire") {
+      return answer((*count)++, request);
+    }
+    return request.path == "/v1/renew"     ? scripted::json(200, kRenewed)
+           : request.path == "/v1/leave"   ? scripted::json(200, R"({"outcome":"left"})")
+           : request.path == "/v1/release" ? scripted::json(200, R"({"outcome":"released"})")
+                                           : scripted::text(404, "404 page not found\n", "text/plain");
+  };
+}
+
+inline scripted::Server::Script always(const scripted::Reply& reply) {
+  return acquires([reply](std::size_t, const scripted::Received&) { return reply; });
+}
+
+inline std::set<std::string> request_ids(scripted::Server& server) {
+  std::set<std::string> ids;
+  for (const scripted::Received& request : server.received("/v1/acquire")) {
+    ids.insert(body_of(request).at("request_id"));
+  }
+  return ids;
 }
 
 }  // namespace lock_client

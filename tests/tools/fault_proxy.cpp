@@ -20,13 +20,12 @@
 #include <deque>
 #include <iostream>
 #include <list>
-#include <map>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fault_orders.hpp"
 #include "sockets.hpp"
 
 namespace {
@@ -36,7 +35,6 @@ using namespace tools;
 constexpr std::size_t kMostHeld = 1 << 20;  // bytes held back for one side before we stop reading
 constexpr std::size_t kPiece = 16384;
 
-enum class Mode { pass, delay, hole, stall, trickle, half_close, reset, refuse };
 enum class Way { up, down };  // up: from the client to the server
 
 struct Piece {
@@ -62,16 +60,6 @@ struct Connection {
   bool cut_done = false;
   bool swallowed_end = false;
   bool dead = false;
-};
-
-struct Orders {
-  Mode mode = Mode::pass;
-  Milliseconds delay = 0;
-  Milliseconds rate = 0;
-  bool swallow_up = false;
-  bool swallow_down = false;
-  std::optional<std::size_t> cut;  // for the next request
-  std::string cut_text;
 };
 
 struct Counts {
@@ -153,48 +141,6 @@ void Proxy::accept_one() {
   Connection& connection = connections_.emplace_back();
   connection.client = client;
   connection.server = server;
-}
-
-/// The number in a command, or nothing.
-std::optional<Milliseconds> number_in(std::istringstream& words) {
-  Milliseconds number = 0;
-  if (words >> number && number >= 0) {
-    return number;
-  }
-  return std::nullopt;
-}
-
-/// What a command asks for, on top of what holds so far; nothing, if it is none.
-std::optional<Orders> understood(const std::string& line, const Orders& before) {
-  static const std::map<std::string, Mode> kPlain{{"pass", Mode::pass},   {"stall", Mode::stall},
-                                                  {"reset", Mode::reset}, {"refuse", Mode::refuse},
-                                                  {"hole", Mode::hole},   {"half-close", Mode::half_close}};
-  std::istringstream words(line);
-  std::string word, rest;
-  words >> word;
-  Orders orders;
-  if (word == "cut-reply" || word == "lose-reply") {
-    orders = before;
-    const auto bytes = word == "cut-reply" ? number_in(words) : std::optional<Milliseconds>(0);
-    orders.cut_text.clear();
-    words >> orders.cut_text;
-    orders.cut = static_cast<std::size_t>(bytes.value_or(0));
-    return bytes ? std::optional(orders) : std::nullopt;
-  }
-  if (word == "delay" || word == "trickle") {
-    const auto number = number_in(words).value_or(-1);
-    orders.mode = word == "delay" ? Mode::delay : Mode::trickle;
-    (word == "delay" ? orders.delay : orders.rate) = number;
-    return number > 0 ? std::optional(orders) : std::nullopt;
-  }
-  if (!kPlain.contains(word)) {
-    return std::nullopt;
-  }
-  words >> rest;
-  orders.mode = kPlain.at(word);
-  orders.swallow_up = orders.mode == Mode::hole && rest != "down";
-  orders.swallow_down = orders.mode == Mode::hole && rest != "up";
-  return orders;
 }
 
 std::string Proxy::obey(const std::string& line) {
