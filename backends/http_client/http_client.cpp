@@ -50,11 +50,15 @@ std::string_view trimmed(std::string_view text) {
   return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
+/// `lower` is in lower case.
+bool is_same(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+}
+
 /// The value of the header `name` (in lower case) if this line is one.
 std::optional<std::string_view> value_of(std::string_view line, std::string_view name) {
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
-  if (line.size() <= name.size() || line[name.size()] != ':' ||
-      !std::equal(name.begin(), name.end(), line.begin(), [&](char b, char a) { return same(a, b); })) {
+  if (line.size() <= name.size() || line[name.size()] != ':' || !is_same(line.substr(0, name.size()), name)) {
     return std::nullopt;
   }
   return trimmed(line.substr(name.size() + 1));
@@ -74,6 +78,9 @@ void note_header(Exchange& exchange, std::string_view line) {
     answer.location = *location;
   } else if (const auto encoding = value_of(line, "content-encoding"); encoding && *encoding != "identity") {
     exchange.too_much = TooMuch::encoded;  // never asked for; a small body could unfold to any size
+  } else if (const auto coding = value_of(line, "transfer-encoding");
+             coding && !is_same(*coding, "chunked") && !is_same(*coding, "identity")) {
+    exchange.too_much = TooMuch::encoded;
   } else if (const auto date = value_of(line, "date")) {
     if (const time_t seconds = curl_getdate(std::string(*date).c_str(), nullptr); seconds > 0) {
       answer.date = WallTime(std::chrono::seconds(seconds));

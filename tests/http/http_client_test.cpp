@@ -186,6 +186,11 @@ TEST_CASE("F23: what is too large, compressed or no HTTP is no answer") {
   }
   CHECK(has(why({.bytes = headers + "\r\n"}), "headers of more than 65536 bytes"));
   CHECK(has(why(scripted::json(200, "\x1f\x8b", "Content-Encoding: gzip\r\n")), "compressed"));
+  for (const std::string encoding : {"gzip", "deflate", "br", "zstd"}) {
+    CHECK(has(why({.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + encoding +
+                            ", chunked\r\n\r\n4\r\n\x1f\x8b\x08\x08\r\n0\r\n\r\n"}),
+              "compressed"));
+  }
   CHECK(has(why(scripted::cut(Reply::Then::close, "SSH-2.0-OpenSSH_9.2\r\n")), "no HTTP"));
 }
 
