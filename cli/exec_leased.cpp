@@ -172,7 +172,7 @@ bool LeasedRun::outlast(const Outcome& outcome) const {
 }
 
 int LeasedRun::give_back(const Outcome& outcome) {
-  renewer_.reset();
+  renewer_->send_no_more();  // a renewal behind the release could bring the hold back
   const bool is_told = lost_.reason().has_value() && !guarded();
   try {
     const bool was_lost = session_.backend->release(held_.grant) == Released::was_lost;

@@ -32,6 +32,8 @@ class CommandTree {
   virtual int signal(const ProcessInfo& process, int number) = 0;
   /// The command has ended, or cannot be ended: nothing is watched over any more.
   virtual void let_go() = 0;
+  /// The same, for a tree that has ended by itself: without waiting for anybody.
+  virtual void let_go_soon() = 0;
 };
 
 /// A child of this process.
@@ -47,6 +49,7 @@ class DirectTree : public CommandTree {
   std::vector<ProcessInfo> survivors() override;
   int signal(const ProcessInfo& process, int number) override { return tree_.signal(process, number); }
   void let_go() override {}
+  void let_go_soon() override {}
 
  private:
   pid_t child_;
@@ -75,6 +78,7 @@ class GuardedTree : public CommandTree {
   std::vector<ProcessInfo> survivors() override { return guardian_.survivors(); }
   int signal(const ProcessInfo& process, int number) override { return DescendantTree(0).signal(process, number); }
   void let_go() override { guardian_.dismiss(); }
+  void let_go_soon() override { guardian_.dismiss_soon(); }
 
  private:
   void wait();

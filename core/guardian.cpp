@@ -98,6 +98,7 @@ class Guardian::Impl {
   void request_end(BootTime now, Duration kill_after);
   std::optional<BootTime> enforce(BootTime now);
   void dismiss();
+  void dismiss_soon();
 
   [[nodiscard]] int fd() const { return watch_.get(); }
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -107,6 +108,7 @@ class Guardian::Impl {
   void watch(const UniqueFd& fd) const;
   std::optional<GuardianEvent> take_own_event();
   void on_guardian_death();
+  void reap_guardian();
   void signal_guardian(int signal) const;
   [[nodiscard]] BootTime own_turn() const;
 
@@ -122,7 +124,8 @@ class Guardian::Impl {
   std::optional<BootTime> requested_at_;  // the first request_end()
   BootTime kill_at_ = BootTime::max();    // as requested
   bool guardian_died_ = false;
-  bool over_ = false;  // nothing left to enforce
+  bool to_be_reaped_ = false;  // it was killed, and not yet waited for
+  bool over_ = false;          // nothing left to enforce
   std::deque<GuardianEvent> own_events_;
 };
 
@@ -209,10 +212,15 @@ std::optional<GuardianEvent> Guardian::Impl::take_own_event() {
 
 void Guardian::Impl::on_guardian_death() {
   guardian_died_ = true;
-  // It closes its descriptors some moments before it can be waited for; KILL makes sure that it goes. The link comes
-  // last: a guardian that is still alive would take its end for our death.
+  // It closes its descriptors some moments before it can be waited for; KILL makes sure that it goes.
   signal_guardian(SIGKILL);
+  reap_guardian();
+}
+
+void Guardian::Impl::reap_guardian() {
   ::waitpid(pid_, nullptr, 0);
+  to_be_reaped_ = false;
+  // The link comes last: a guardian that is still alive would take its end for our death.
   link_.reset();
   tree_->guardian_gone = true;
 }
@@ -292,7 +300,18 @@ void Guardian::Impl::dismiss() {
   }
 }
 
+void Guardian::Impl::dismiss_soon() {
+  over_ = true;
+  if (!guardian_died_) {
+    guardian_died_ = to_be_reaped_ = true;
+    signal_guardian(SIGKILL);
+  }
+}
+
 void Guardian::Impl::abandon() {
+  if (to_be_reaped_) {
+    reap_guardian();
+  }
   if (!guardian_died_) {
     link_.reset();
     signal_guardian(SIGCONT);
@@ -338,6 +357,10 @@ std::optional<BootTime> Guardian::enforce(BootTime now) {
 
 void Guardian::dismiss() {
   impl_->dismiss();
+}
+
+void Guardian::dismiss_soon() {
+  impl_->dismiss_soon();
 }
 
 pid_t Guardian::pid() const {

@@ -74,7 +74,7 @@ class Guardian {
 
   Guardian(Guardian&&) noexcept;
   Guardian& operator=(Guardian&&) = delete;
-  /// Without dismiss(), the same to the guardian as the death of lockgate. Does not wait.
+  /// Without dismiss(), the same to the guardian as the death of lockgate, and does not wait.
   ~Guardian();
 
   /// To be polled for reading: then next_event() has something, or enforce() is due. Counts on the boot clock, which
@@ -97,6 +97,9 @@ class Guardian {
   /// Nothing is to be guarded any more: after `ended`, where what the command left behind may live, after
   /// `exec_failed`, or `tree_gone`. Waits until the guardian is gone, which is at once.
   void dismiss();
+  /// The same without waiting: it does nothing any more, and is gone when this object is. For who has more urgent
+  /// things to do than to look at its end.
+  void dismiss_soon();
 
   [[nodiscard]] pid_t pid() const;
   /// What lives of the tree now; after `tree_gone`, those that may not be signalled.

@@ -130,7 +130,9 @@ std::string LeaseLife::missed() const {
 
 Renewer::Renewer(const Timing& timing, const Lease& lease, RenewOnce renew, OnRenewed on_renewed, LostEvent& lost)
     : stop_(open_stop_event()),
-      life_(timing, lease, std::move(renew), std::move(on_renewed)),
+      life_(
+          timing, lease, [this, renew = std::move(renew)](const Attempt& attempt) { return ask(renew, attempt); },
+          std::move(on_renewed)),
       thread_([this, &lost] { work(lost); }) {
 }
 
@@ -140,10 +142,31 @@ Renewer::~Renewer() {
 
 void Renewer::stop() {
   if (thread_.joinable()) {
-    const std::uint64_t one = 1;
-    (void)!::write(stop_.get(), &one, sizeof one);
+    wake();
     thread_.join();
   }
+}
+
+void Renewer::send_no_more() {
+  wake();
+  if (const std::unique_lock lock(asking_, std::try_to_lock); lock.owns_lock()) {
+    is_over_ = true;
+    return;
+  }
+  stop();
+}
+
+void Renewer::wake() const {
+  const std::uint64_t one = 1;
+  (void)!::write(stop_.get(), &one, sizeof one);
+}
+
+Renewal Renewer::ask(const RenewOnce& renew, const Attempt& attempt) {
+  const std::lock_guard lock(asking_);
+  if (is_over_) {
+    throw Error(ExitCode::unavailable, "nothing is renewed any more");
+  }
+  return renew(attempt);
 }
 
 void Renewer::work(LostEvent& lost) {

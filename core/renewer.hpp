@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -80,11 +81,18 @@ class Renewer {
   /// Nothing is renewed any more. Also ends a request that is on its way, and returns when it is ended; that a
   /// deadline had passed until then is still told to `lost`. May be repeated.
   void stop();
+  /// The same where a request is on its way. Where none is, none is sent any more, and the end of the thread is not
+  /// waited for; what it still tells `lost` may come later.
+  void send_no_more();
 
  private:
+  Renewal ask(const RenewOnce& renew, const Attempt& attempt);
+  void wake() const;
   void work(LostEvent& lost);
 
   UniqueFd stop_;
+  std::mutex asking_;     // held for each request; guards what follows
+  bool is_over_ = false;  // no more requests
   LeaseLife life_;
   std::thread thread_;  // last: it uses the others
 };

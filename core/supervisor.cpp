@@ -162,7 +162,11 @@ void Supervisor::Impl::begin_to_end(Outcome::Cause cause, BootTime now) {
 
 /// When there is nothing left to wait for.
 void Supervisor::Impl::conclude() {
-  tree_.let_go();
+  if (ending_) {
+    tree_.let_go();
+  } else {
+    tree_.let_go_soon();  // the next owner need not wait for the guardian
+  }
   if (!command_ended_) {
     on_end(SIGKILL);
   }

@@ -106,7 +106,11 @@ class PretendedLockgate {
         ::poll(&wait, 1, lockgate::poll_timeout(next_renewal_, BootClock::now()));
       }
     }
-    guardian.dismiss();
+    if (ending_) {
+      guardian.dismiss();
+    } else {
+      guardian.dismiss_soon();
+    }
   }
 
  private:

@@ -307,6 +307,39 @@ TEST_CASE("D7: the thread stops at once, also in the middle of a request") {
   ::close(ends[1]);
 }
 
+TEST_CASE("between two requests nobody is waited for, and no other is sent") {
+  const Timing timing = Timing::of(1h, std::nullopt);
+  LostEvent lost;
+  int renewed[2];
+  int go_on[2];
+  REQUIRE(::pipe(renewed) == 0);
+  REQUIRE(::pipe(go_on) == 0);
+  std::atomic<int> requests{0};
+  {
+    Renewer renewer(
+        timing, {1h, BootClock::now() - 21min},
+        [&](const Attempt&) {
+          ++requests;
+          return Renewal{Renewal::Result::renewed, {1h, BootClock::now() - 21min}, ""};  // the next is due at once
+        },
+        [&](const Lease&) {
+          char c = 0;
+          (void)!::write(renewed[1], "x", 1);
+          (void)!::read(go_on[0], &c, 1);
+        },
+        lost);
+    char c = 0;
+    REQUIRE(::read(renewed[0], &c, 1) == 1);
+    renewer.send_no_more();  // would never return if it waited for the thread
+    REQUIRE(::write(go_on[1], "x", 1) == 1);
+  }
+  CHECK(requests == 1);
+  CHECK_FALSE(lost.reason().has_value());
+  for (const int fd : {renewed[0], renewed[1], go_on[0], go_on[1]}) {
+    ::close(fd);
+  }
+}
+
 TEST_CASE("a lease that has already run out is lost without a request") {
   LostEvent lost;
   const Renewer renewer(
