@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What the lockgate executable asks of the dynamic loader, which costs time at every start, and how it is hardened.
+# What the executables ask of the dynamic loader, which costs time at every start, and how they are hardened.
 set -u
 
 : "${LOCKGATE:?the lockgate executable to test}"
@@ -21,4 +21,14 @@ case $(LC_ALL=C readelf -W -h "$LOCKGATE") in *'DYN ('*) ;; *) fail 'is not posi
 segments=$(LC_ALL=C readelf -W -l "$LOCKGATE")
 case $segments in *GNU_RELRO*) ;; *) fail 'is not linked with -z relro' ;; esac
 case $segments in *INTERP*) fail 'needs the dynamic loader' ;; esac
+
+# What every command with a network has to load, and to map for each fork. OpenSSL is the system's, which mends it.
+if [ "${CURL_ARCHIVE:-}" = 1 ]; then
+  for library in $(LC_ALL=C readelf -W -d "$LOCKGATE-net" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
+    case $library in
+      libssl.* | libcrypto.* | libm.* | libc.* | ld-linux*) ;;
+      *) fail "lockgate-net needs $library: only OpenSSL and libc are to be loaded" ;;
+    esac
+  done
+fi
 exit "$bad"
