@@ -64,6 +64,15 @@ std::optional<std::string_view> value_of(std::string_view line, std::string_view
   return trimmed(line.substr(name.size() + 1));
 }
 
+/// Never asked for; a small body could unfold to any size.
+bool is_encoded(std::string_view line) {
+  if (const auto encoding = value_of(line, "content-encoding")) {
+    return *encoding != "identity";
+  }
+  const auto coding = value_of(line, "transfer-encoding");
+  return coding && !is_same(*coding, "chunked") && !is_same(*coding, "identity");
+}
+
 void note_header(Exchange& exchange, std::string_view line) {
   HttpAnswer& answer = exchange.answer;
   if (line.starts_with("HTTP/")) {
@@ -76,10 +85,7 @@ void note_header(Exchange& exchange, std::string_view line) {
     answer.retry_after = *after;
   } else if (const auto location = value_of(line, "location")) {
     answer.location = *location;
-  } else if (const auto encoding = value_of(line, "content-encoding"); encoding && *encoding != "identity") {
-    exchange.too_much = TooMuch::encoded;  // never asked for; a small body could unfold to any size
-  } else if (const auto coding = value_of(line, "transfer-encoding");
-             coding && !is_same(*coding, "chunked") && !is_same(*coding, "identity")) {
+  } else if (is_encoded(line)) {
     exchange.too_much = TooMuch::encoded;
   } else if (const auto date = value_of(line, "date")) {
     if (const time_t seconds = curl_getdate(std::string(*date).c_str(), nullptr); seconds > 0) {
