@@ -52,6 +52,9 @@ class Worker(threading.Thread):
             else:
                 self.repeat(order, hold)
         self.release(hold)
+        if self.chance(0.2):
+            self.demand("acquire", order, 410, hold)  # the same request is not granted anew, whenever it comes
+            self.repeats += 1
 
     def acquire(self, order):
         asked = time.monotonic()
