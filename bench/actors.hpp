@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The locking tools of a measurement, started as processes; what the sections that ran under them recorded, and what they
-// take; and how a benchmark ends.
+// The locking tools of a measurement, started as processes; what the sections that ran under them recorded, and what
+// they take; and how a benchmark ends.
 #pragma once
 
 #include <fcntl.h>
