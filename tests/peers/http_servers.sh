@@ -13,12 +13,14 @@ serve_ours() {
   for option in "$@"; do
     if [[ $option == [0-9]* ]]; then wanted=$option; else options+=("$option"); fi
   done
+  : >"$server_log"  # not in the background: the line of the server before is not to be taken for this one's
   "$LOCKGATE" serve --listen "127.0.0.1:$wanted" --store "$store" "${options[@]}" 2>"$server_log" </dev/null &
   server_started "$!"
 }
 
 # serve_theirs [PORT]: a new server at a port of an old one
 serve_theirs() {
+  : >"$server_log"
   GO_HTTP_PORT=${1-} "$work/peer" server >"$server_log" 2>&1 </dev/null &
   server_started "$!"
 }
