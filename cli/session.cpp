@@ -132,10 +132,13 @@ std::string where(const Session& session, const LockName& name) {
 }
 
 std::string waiting_line(Session& session, const LockName& name, pid_t self) {
-  const auto lock = look(session, name);
-  return fmt::format(
-      "waiting for {}: {}", where(session, name),
-      lock ? describe_holders(*lock, wall_now()) + describe_place_in_queue(*lock, {own_host(), self}) : "not free");
+  try {
+    const LockState lock = session.backend->list({name}).front();
+    return fmt::format("waiting for {}: {}{}", where(session, name), describe_holders(lock, wall_now()),
+                       describe_place_in_queue(lock, {own_host(), self}));
+  } catch (const Error& error) {
+    return waiting_line(session, name, error.what());
+  }
 }
 
 std::string waiting_line(const Session& session, const LockName& name, const std::string& why) {

@@ -55,7 +55,9 @@ def a_waiter_outlasts_it(stage):
     first, second = stage.hold_and_wait(server, holder, other)
     until(lambda: server.err.count("POST /v1/acquire") >= 2, "it had an answer, that it has to wait")
     server.kill()
-    stage.run("exec", server, "new", "--", "true", status=69)
+    new = stage.run("exec", server, "new", "--", "true", status=69)
+    waiting = [line for line in new.err.splitlines() if "waiting for" in line]
+    expect(waiting and "cannot reach" in waiting[0], f"it does not say why it waits: {new.err}")
     first.ended(76)
     expect(second.running(), f"it gave up: {second.err}")
     stage.again(server)
