@@ -14,6 +14,9 @@
 namespace lockgate::http {
 namespace {
 
+// Whoever gives up so much later than was to be did not run meanwhile: it was stopped, or the machine was.
+constexpr std::chrono::seconds kLate{1};
+
 /// Readable at `until`, on the boot clock: the timeout of poll(2) stands still while the machine is suspended.
 UniqueFd alarm_at(BootTime until) {
   UniqueFd timer(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -40,9 +43,7 @@ Duration Backoff::next() {
 }
 
 AcquireWait::AcquireWait(Waiting& waiting)
-    : waiting_(waiting),
-      nonblocking_(waiting.nonblocking()),
-      contact_by_(BootClock::now() + (nonblocking_ ? kContactOfTry : kContact)) {
+    : waiting_(waiting), nonblocking_(waiting.nonblocking()), contact_by_(BootClock::now() + first_contact()) {
   if (!nonblocking_) {
     waiting_.begin(BootClock::now());
   }
@@ -98,17 +99,21 @@ void AcquireWait::contacted() {
   backoff_.reset();
 }
 
-BootTime AcquireWait::give_up(Duration usually) const {
+BootTime AcquireWait::give_up(Duration usually) {
   const BootTime now = BootClock::now();
+  asked_until_ = now + usually;
   if (nonblocking_ || !contacted_) {
-    return std::min(now + usually, std::max(contact_by_, now + std::chrono::milliseconds(1)));
+    asked_until_ = std::min(asked_until_, std::max(contact_by_, now + std::chrono::milliseconds(1)));
   }
-  return now + usually;
+  return asked_until_;
 }
 
 void AcquireWait::suffer(const Setback& setback) {
   last_setback_ = setback;
   const BootTime now = BootClock::now();
+  if (now > asked_until_ + kLate) {
+    contact_by_ = now + first_contact();  // this process stood still, which says nothing of the server
+  }
   // Asked again, a server says what became of a request whose answer was lost; without waiting nothing else is worth
   // it.
   const bool worth_it = !nonblocking_ || setback.sent == Setback::Sent::perhaps;

@@ -55,7 +55,7 @@ class AcquireWait {
   void contacted();
   [[nodiscard]] bool in_contact() const { return contacted_ && !last_setback_; }
   /// By when this request must be answered, if `usually` is how long it may take while all is well.
-  [[nodiscard]] BootTime give_up(Duration usually) const;
+  [[nodiscard]] BootTime give_up(Duration usually);
   /// Pauses before the next try; throws the error where there is to be none.
   void suffer(const Setback& setback);
   /// Of the last request, if that failed.
@@ -67,10 +67,12 @@ class AcquireWait {
 
  private:
   void attend();
+  [[nodiscard]] Duration first_contact() const { return nonblocking_ ? kContactOfTry : kContact; }
 
   Waiting& waiting_;
   bool nonblocking_;
   BootTime contact_by_;
+  BootTime asked_until_ = BootTime::max();  // when the last request was to be given up
   bool contacted_ = false;
   WaitVerdict verdict_ = WaitVerdict::go_on;
   std::optional<BootTime> cut_off_;  // of the request under way, once the wait has ended

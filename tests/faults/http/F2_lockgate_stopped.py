@@ -70,5 +70,21 @@ def waiter_stopped(stage):
     exclusive(holder, other, sleeper)
 
 
+def waiter_stopped_early(stage):
+    """a waiter that is stopped before it had any answer, for longer than first contact may take, goes on waiting"""
+    server = stage.serve()
+    holder, other = stage.worker("holder"), stage.worker("other", "leave")
+    first, second = stage.hold_and_wait(server, holder, other)
+    second.signal(signal.SIGSTOP)
+    stopped_at = boot_time()
+    until(lambda: boot_time() > stopped_at + 6.5, "first contact is over")
+    second.signal(signal.SIGCONT)
+    until(lambda: server.waiters("job"), "it is in the queue")
+    holder.leave()
+    first.ended(0)
+    second.ended(0)
+    exclusive(holder, other)
+
+
 if __name__ == "__main__":
-    tell(stopped, stopped_for_a_moment, waiter_stopped)
+    tell(stopped, stopped_for_a_moment, waiter_stopped, waiter_stopped_early)
