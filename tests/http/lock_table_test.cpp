@@ -181,6 +181,11 @@ TEST_CASE("the same request again is answered by the same hold") {
   CHECK(again->holder.handle == first->holder.handle);
   CHECK(again->holder.token == first->holder.token);
   CHECK(play.journal.of<HoldGranted>().size() == 1);
+  SUBCASE("but who asks in the other mode is not told that it has what it asked for") {
+    order.wish.mode = Mode::shared;
+    CHECK(play.ask(order)->kind == Kind::reused);
+    CHECK(play.table().list({LockName("lock")}, "").front().holders.size() == 1);
+  }
   SUBCASE("and once that hold is over, it is not granted a second time") {
     play.release(first->holder.handle);
     CHECK(play.ask(order)->kind == Kind::ended);

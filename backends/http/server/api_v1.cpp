@@ -132,6 +132,12 @@ HttpReply granted(const AcquireAnswer& answer) {
                     .code = "gone",
                     .message = "this request was granted before, and that hold is over",
                     .hint = "a new wish takes a new request_id"};
+    case Kind::reused:
+      throw Refusal{.status = 422,
+                    .code = "bad_value",
+                    .message = "a request of this \"request_id\" was granted, in the other mode",
+                    .hint = "a new wish takes a new request_id",
+                    .member = "request_id"};
     default:
       throw Refusal{.status = 503,
                     .code = "stopping",

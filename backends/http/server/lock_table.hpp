@@ -47,6 +47,7 @@ struct AcquireAnswer {
     not_durable,  // the journal cannot write; nothing was granted
     superseded,   // parked, and then another request came for the same place
     ended,        // this request was granted before, and that hold is over: a new wish takes a new request id
+    reused,       // a request of this id was granted before, in the other mode
     stopping,
   };
   Kind kind = Kind::must_wait;

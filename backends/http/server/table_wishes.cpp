@@ -60,6 +60,11 @@ std::optional<Ticket> LockTable::Impl::repeat(const AcquireOrder& order, const D
   if (known == nullptr) {
     return std::nullopt;
   }
+  if (const LeaseHolder* live = find_hold(name, *known, principal).first;
+      live != nullptr && live->mode != order.wish.mode) {
+    done(answer_of(AcquireAnswer::Kind::reused));
+    return 0;
+  }
   // Whoever asks again had no answer, and counts from now.
   const RenewAnswer renewed = renew({order.name, *known, principal, {}, {}, {}});
   if (renewed.answer != HandleAnswer::done) {
