@@ -151,9 +151,12 @@ std::string busy_line(Session& session, const LockName& name, const Busy& busy) 
       busy.why == Busy::Why::timed_out && session.settings.timeout.value.limit
           ? fmt::format("not free within {}", format_duration(*session.settings.timeout.value.limit))
           : "not free";
+  const std::string note = printable(busy.note);
+  if (lock && lock->state == LockState::State::free && !note.empty()) {
+    return fmt::format("{} is {}: {}", where(session, name), limit, note);  // it is free, and yet not to be had
+  }
   return fmt::format("{} is {}: {}{}", where(session, name), limit,
-                     lock ? describe_holders(*lock, wall_now()) : "held by another",
-                     busy.note.empty() ? "" : "; " + printable(busy.note));
+                     lock ? describe_holders(*lock, wall_now()) : "held by another", note.empty() ? "" : "; " + note);
 }
 
 }  // namespace lockgate
