@@ -73,7 +73,7 @@ Error no_handshake(const FailedCall& failed, const HttpUrl& url, const HttpOptio
             "if it is meant to be without encryption, its URL begins with http://"};
   }
   if (has(why, "alert") || has(why, "unsupported protocol") || has(why, "protocol version")) {
-    const bool wants_certificate = has(why, "certificate") || has(why, "handshake failure");
+    const bool wants_certificate = has(why, "certificate") || has(why, "unknown ca") || has(why, "handshake failure");
     return {ExitCode::not_allowed, fmt::format("no TLS with {}: {}", url.text(), why),
             !wants_certificate          ? "lockgate speaks TLS 1.2 and newer"
             : options.cert_file.empty() ? "the server may want a certificate of the client: --cert and --key"
