@@ -217,7 +217,7 @@ TEST_CASE("a watcher hears the state, the changes, and the state again after a b
       return scripted::json(200, R"({"service":"lockgate","version":"0.1.0","api":1})");
     }
     return {.bytes = head + state + taken,
-            .then = streams++ == 0 ? Reply::Then::reset : Reply::Then::silent,
+            .then = streams++ == 0 ? Reply::Then::close : Reply::Then::silent,
             .before_each_byte = std::chrono::milliseconds(streams == 1 ? 1 : 0)};
   });
   std::vector<LockEvent> heard;
