@@ -22,6 +22,7 @@ started="$started $exec $acquire $quiet"
 run "$LOCKGATE" exec -n --ttl 5s d -- touch ran
 expect_status 75
 expect_err 'grants nothing for'
+! grep -q free\ by\ now "$scratch/err" || fail "it says that it is free: $(cat "$scratch/err")"
 [ ! -e ran ] || fail "a lock was had in the grace"
 went_well "$exec" "$acquire" "$quiet"
 for who in exec acquire; do
