@@ -45,6 +45,16 @@ def a_value_of_64_kib_is_taken_whatever_is_in_it(server):
     expect(reply.status == 413, f"a body of more than 512 KiB: {reply.status} {reply.body!r}")
 
 
+def one_member_means_one_thing(server):
+    for body in (b'{"name":"a","name":"b","request_id":"r"}', b'{"name":"a","request_id":"r","holder":{"host":"x","host":"y"}}'):
+        reply = server.ask("POST", "/v1/acquire", body)
+        expect(reply.status == 400 and b"stands there twice" in reply.body, f"a key twice: {reply.status} {reply.body!r}")
+    # In different objects it is no repetition, also where one follows the other.
+    body = b'{"holder":{"host":"x"},"host":"y","name":"twice","request_id":"r","list":[{"name":1},{"name":2}]}'
+    reply = server.ask("POST", "/v1/acquire", body)
+    expect(reply.json().get("outcome") == "granted", f"the same key in several objects: {reply.status} {reply.body!r}")
+
+
 def lockgate_publishes_64_kib(server):
     value = "\x01" * 65536
     held = 'test "$("$LOCKGATE" get -b "$LOCKGATE_BACKEND" big | wc -c)" = 65537 && "$LOCKGATE" set -b "$LOCKGATE_BACKEND" big "$1"'
@@ -109,6 +119,7 @@ def only_wrong_tokens_are_held_off():
 def main():
     with Server() as server:
         a_value_of_64_kib_is_taken_whatever_is_in_it(server)
+        one_member_means_one_thing(server)
         lockgate_publishes_64_kib(server)
         a_name_of_1024_bytes_can_be_asked_for(server)
         expect(server.stop(), "the server did not end well")
